@@ -1,0 +1,1 @@
+"""The inference container: a model artifact answers /ping and /invocations, without MXNet."""

@@ -1,0 +1,1 @@
+"""Deployment as a plan that an executor carries out on local, LocalStack or AWS."""

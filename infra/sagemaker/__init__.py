@@ -1,0 +1,1 @@
+"""SageMaker's control plane and runtime, whose jobs and endpoints are processes."""

@@ -1,0 +1,137 @@
+"""What two stages must agree on: file names, the photo's size and fit, wire types, limits, errors.
+
+Standard library only. `lambda_fn/chalicelib/contracts.py` is a byte-for-byte copy of this file
+(a Lambda bundle must stand alone); a test holds the two together, and another holds the page's
+JavaScript to the photo's size and fit.
+"""
+
+from __future__ import annotations
+
+# --- The photo as the network sees it -------------------------------------------------------------
+PHOTO_SIZE = 112
+"""Width and height, in pixels, of a prepared photo (the marketplace's choice, im2rec `--resize`)."""
+
+PHOTO_FIT = "squash"
+"""How a photo becomes square: both sides scaled to PHOTO_SIZE, aspect ratio not kept, nothing cut."""
+
+# --- Records (recordio_prep writes, training reads) -----------------------------------------------
+DATASET_FILE = "dataset.json"
+"""Beside the records: classes in label order, size, fit, statistics, counts, fingerprint."""
+
+LEFT_OUT_FILE = "left_out.csv"
+"""Beside the records: `path,reason` for every file that was not packed."""
+
+SPLITS = ("train", "validation", "test")
+"""Splits, which are also the names of the training job's channels."""
+
+# --- The model artifact (training writes, hosting reads) ------------------------------------------
+ARTIFACT_FILE = "model.tar.gz"
+PARAMS_FILE = "image-classification-{epoch:04d}.params"
+SYMBOL_FILE = "image-classification-symbol.json"
+SHAPES_FILE = "model-shapes.json"
+"""The three files of SageMaker's built-in Image Classification artifact; `epoch` is the best one."""
+
+ONNX_FILE = "model.onnx"
+"""Input `data` float32 (N, C, H, W), normalised; output `probabilities` float32 (N, classes)."""
+
+MODEL_CARD_FILE = "model-card.json"
+"""Classes in output order, photo size, fit and statistics, threshold, metrics, network, version."""
+
+# --- SageMaker's container layout -----------------------------------------------------------------
+BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
+"""Environment variable that moves `/opt/ml` elsewhere (SageMaker's own toolkits read it too)."""
+
+BASE_DIR = "/opt/ml"
+
+# --- Wire types -----------------------------------------------------------------------------------
+JPEG, PNG, WEBP = "image/jpeg", "image/png", "image/webp"
+ANY_IMAGE = "application/x-image"
+PHOTO_TYPES = (JPEG, PNG, WEBP, ANY_IMAGE)
+"""Content types of a photo's bytes at the endpoint; ANY_IMAGE says that the bytes tell the format."""
+
+JSON = "application/json"
+JSON_VERBOSE = "application/json;verbose"
+"""Accept type that asks for labels beside probabilities (as SageMaker JumpStart's image models)."""
+
+JSON_LINES = "application/jsonlines"
+DESCRIBE = "method=describe"
+"""CustomAttributes value that asks the endpoint for its model card instead of a prediction."""
+
+# --- Limits ---------------------------------------------------------------------------------------
+ENDPOINT_PAYLOAD_BYTES = 6_291_456
+"""InvokeEndpoint's largest body (botocore's service model)."""
+
+LAMBDA_PAYLOAD_BYTES = 6_291_456
+"""Lambda's largest synchronous payload, request and response, base64 included."""
+
+GATEWAY_PAYLOAD_BYTES = 10_485_760
+"""API Gateway's largest payload (REST API)."""
+
+MAX_PHOTO_PIXELS = 100_000_000
+"""Largest photo that is decoded, in pixels: above every phone's, below a decompression bomb's."""
+
+DEFAULT_THRESHOLD = 0.5
+"""Probability that the best category must reach for the verdict to name it rather than NO_VERDICT."""
+
+NO_VERDICT = "none"
+
+
+# --- Errors ---------------------------------------------------------------------------------------
+class SnapshelfError(Exception):
+    """What a user can mend: `message` names the offending value, `hint` says what to do.
+
+    Caught at the edges only: the command line prints both and exits 1, HTTP answers JSON with
+    `code` and `status`. Anything that is not a SnapshelfError is a bug and keeps its traceback.
+    """
+
+    code = "error"
+    status = 500
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class DatasetError(SnapshelfError):
+    """The folder of photos, or its split, cannot be used."""
+
+    code = "dataset"
+
+
+class PhotoError(SnapshelfError):
+    """These bytes are not a photo that can be decoded within the limits."""
+
+    code = "unreadable_photo"
+    status = 400
+
+
+class RecordError(SnapshelfError):
+    """A RecordIO file is damaged, or is not one."""
+
+    code = "record"
+
+
+class TrainingError(SnapshelfError):
+    """A hyperparameter, a channel or the training itself is at fault."""
+
+    code = "training"
+
+
+class ArtifactError(SnapshelfError):
+    """A model artifact is damaged, incomplete or unsafe."""
+
+    code = "artifact"
+
+
+class DeployError(SnapshelfError):
+    """A step of a deployment failed, or the target cannot be reached."""
+
+    code = "deploy"
+
+
+class EndpointError(SnapshelfError):
+    """The model's endpoint did not answer as it should."""
+
+    code = "endpoint"
+    status = 502

@@ -1,0 +1,1 @@
+"""The training container: records become a model artifact, in SageMaker's layout."""
