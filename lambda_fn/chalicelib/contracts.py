@@ -9,10 +9,10 @@ from __future__ import annotations
 
 # --- The photo as the network sees it -------------------------------------------------------------
 PHOTO_SIZE = 112
-"""Width and height, in pixels, of a prepared photo (the marketplace's choice, im2rec `--resize`)."""
+"""Width and height, in pixels, of a prepared photo (the marketplace used it)."""
 
 PHOTO_FIT = "squash"
-"""How a photo becomes square: both sides scaled to PHOTO_SIZE, aspect ratio not kept, nothing cut."""
+"""How a photo becomes square: both sides scaled, aspect ratio not kept, nothing cut."""
 
 # --- Records (recordio_prep writes, training reads) -----------------------------------------------
 DATASET_FILE = "dataset.json"
@@ -29,7 +29,7 @@ ARTIFACT_FILE = "model.tar.gz"
 PARAMS_FILE = "image-classification-{epoch:04d}.params"
 SYMBOL_FILE = "image-classification-symbol.json"
 SHAPES_FILE = "model-shapes.json"
-"""The three files of SageMaker's built-in Image Classification artifact; `epoch` is the best one."""
+"""The files of SageMaker's built-in Image Classification; `epoch` counts from 0, the best one."""
 
 ONNX_FILE = "model.onnx"
 """Input `data` float32 (N, C, H, W), normalised; output `probabilities` float32 (N, classes)."""
@@ -47,7 +47,7 @@ BASE_DIR = "/opt/ml"
 JPEG, PNG, WEBP = "image/jpeg", "image/png", "image/webp"
 ANY_IMAGE = "application/x-image"
 PHOTO_TYPES = (JPEG, PNG, WEBP, ANY_IMAGE)
-"""Content types of a photo's bytes at the endpoint; ANY_IMAGE says that the bytes tell the format."""
+"""Content types of a photo's bytes at the endpoint; with ANY_IMAGE the bytes tell."""
 
 JSON = "application/json"
 JSON_VERBOSE = "application/json;verbose"
@@ -71,7 +71,7 @@ MAX_PHOTO_PIXELS = 100_000_000
 """Largest photo that is decoded, in pixels: above every phone's, below a decompression bomb's."""
 
 DEFAULT_THRESHOLD = 0.5
-"""Probability that the best category must reach for the verdict to name it rather than NO_VERDICT."""
+"""Probability that the best category must reach for the verdict to name it."""
 
 NO_VERDICT = "none"
 
