@@ -70,6 +70,9 @@ GATEWAY_PAYLOAD_BYTES = 10_485_760
 MAX_PHOTO_PIXELS = 100_000_000
 """Largest photo that is decoded, in pixels: above every phone's, below a decompression bomb's."""
 
+MAX_PHOTO_BYTES = 100_000_000
+"""Largest photo file that is looked at, in bytes: above every camera's JPEG, PNG or TIFF."""
+
 DEFAULT_THRESHOLD = 0.5
 """Probability that the best category must reach for the verdict to name it."""
 
