@@ -1,0 +1,104 @@
+"""The model artifact: SageMaker's built-in layout, an ONNX model and a model card beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import mxnet as mx
+
+from contracts import (
+    MODEL_CARD_FILE,
+    ONNX_FILE,
+    PARAMS_FILE,
+    PHOTO_FIT,
+    SHAPES_FILE,
+    SYMBOL_FILE,
+)
+from training.networks import as_symbol
+from training.onnx_export import export_onnx
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from training.channels import Statistics
+    from training.hyperparameters import Hyperparameters
+
+VERSION_DIGITS = 12
+
+
+def write_artifact(
+    model_dir: Path,
+    network: Any,
+    weights: dict[str, Any],
+    *,
+    epoch: int,
+    classes: tuple[str, ...],
+    settings: Hyperparameters,
+    statistics: Statistics,
+    metrics: dict[str, Any],
+) -> dict[str, Any]:
+    """Write what becomes model.tar.gz, and return the model card.
+
+    Args:
+        model_dir: a folder, made if missing.
+        network: the Gluon network that `weights` belong to.
+        weights: parameters and auxiliary states by name.
+        epoch: the best one, from 0; it names the .params file.
+        classes: names in output order.
+        settings: of the job.
+        statistics: by which the photo's pixels were normalised.
+        metrics: of the job, JSON-like; copied into the card.
+    """
+    model_dir.mkdir(parents=True, exist_ok=True)
+    logits = as_symbol(network)
+    mx.sym.SoftmaxOutput(logits, name="softmax").save(str(model_dir / SYMBOL_FILE))
+    mx.nd.save(str(model_dir / PARAMS_FILE.format(epoch=epoch)), _tagged(logits, weights))
+    shapes = [{"name": "data", "shape": [1, *settings.image_shape]}]
+    (model_dir / SHAPES_FILE).write_text(json.dumps(shapes))
+    probabilities = mx.sym.softmax(logits, name="softmax")
+    onnx = export_onnx(probabilities, weights, settings.image_shape)
+    (model_dir / ONNX_FILE).write_bytes(onnx)
+    card = {
+        "format": 1,
+        "version": hashlib.sha256(onnx).hexdigest()[:VERSION_DIGITS],
+        "network": f"resnet{settings.num_layers}",
+        "classes": list(classes),
+        "photo": {
+            "size": settings.image_shape[1],
+            "fit": PHOTO_FIT,
+            "mean": list(statistics.mean),
+            "std": list(statistics.std),
+        },
+        "threshold": settings.threshold,
+        "metrics": metrics,
+        "hyperparameters": settings.document(),
+    }
+    (model_dir / MODEL_CARD_FILE).write_text(json.dumps(card, indent=1, ensure_ascii=False))
+    return card
+
+
+def _tagged(symbol: Any, weights: dict[str, Any]) -> dict[str, Any]:
+    """The names that `mx.model.load_checkpoint` expects: `arg:` or `aux:` before each."""
+    states = set(symbol.list_auxiliary_states())
+    return {f"{'aux' if name in states else 'arg'}:{name}": w for name, w in weights.items()}
+
+
+def pack_artifact(model_dir: Path, path: Path) -> None:
+    """Write `model_dir` as a model.tar.gz, files at its root, the same bytes for the same files.
+
+    The file appears under its name only when it is whole.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Weights hardly shrink: the lowest level saves seconds and costs a percent.
+    with tarfile.open(partial, "w:gz", compresslevel=1) as archive:
+        for file in sorted(model_dir.iterdir()):
+            entry = tarfile.TarInfo(file.name)
+            content = file.read_bytes()
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    partial.replace(path)

@@ -1,0 +1,173 @@
+"""Input channels: a RecordIO file each, read by MXNet's own iterator."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import mxnet as mx
+
+from contracts import DATASET_FILE, TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+IMAGENET_MEAN = (123.68, 116.779, 103.939)
+IMAGENET_STD = (58.393, 57.12, 57.375)
+"""RGB statistics for records that came without a dataset.json; 0..255 scale."""
+
+AREA_INTERPOLATION = 3
+"""OpenCV's INTER_AREA: the only one of its filters that does not alias when it shrinks."""
+
+AUGMENTATIONS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "crop": {
+        "random_resized_crop": True,
+        "min_random_area": 0.6,
+        "max_random_area": 1.0,
+        "min_aspect_ratio": 0.8,
+        "max_aspect_ratio": 1.25,
+        "rand_mirror": True,
+    },
+}
+AUGMENTATIONS["crop_color"] = AUGMENTATIONS["crop"] | {
+    "random_h": 36,
+    "random_s": 50,
+    "random_l": 50,
+}
+AUGMENTATIONS["crop_color_transform"] = AUGMENTATIONS["crop_color"] | {
+    "max_rotate_angle": 10,
+    "max_shear_ratio": 0.1,
+}
+"""Ranges of SageMaker's `augmentation_type`; its aspect ratio of 0.25 is in the crop already."""
+
+
+class Batch(NamedTuple):
+    """Pictures (N, 3, H, W) float32 normalised, labels (N,), and how many of the N are real."""
+
+    data: Any
+    labels: Any
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Mean and standard deviation of each RGB channel, 0..255 scale."""
+
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel's records."""
+
+    name: str
+    records: Path
+    index: Path | None
+    photos: int
+
+    @classmethod
+    def open(cls, name: str, folder: Path) -> Channel:
+        """Find the channel's one `.rec` and count its photos.
+
+        Raises:
+            TrainingError: there is no `.rec`, more than one, or it holds nothing.
+        """
+        found = sorted(folder.glob("*.rec"))
+        if len(found) != 1:
+            raise TrainingError(
+                f"channel {name} holds {len(found)} .rec files, expected one",
+                hint="`snapshelf prepare` writes one for each split",
+            )
+        index = found[0].with_suffix(".idx")
+        photos = _count(found[0], index if index.exists() else None)
+        if not photos:
+            raise TrainingError(f"channel {name}: {found[0].name} holds no photos")
+        return cls(name, found[0], index if index.exists() else None, photos)
+
+    def batches(
+        self, size: int, statistics: Statistics, batch_size: int, *, threads: int = 1
+    ) -> Iterator[Batch]:
+        """Every photo once, in order, as it is; the last batch is filled up."""
+        iterator = self._iterator(size, statistics, batch_size, threads, {})
+        for batch in iterator:
+            yield Batch(batch.data[0], batch.label[0], batch_size - batch.pad)
+
+    def shuffled_batches(  # one keyword for each thing that a training epoch differs by
+        self,
+        size: int,
+        statistics: Statistics,
+        batch_size: int,
+        *,
+        augmentation_type: str,
+        seed: int,
+        threads: int = 1,
+    ) -> Iterator[Batch]:
+        """Every photo once, shuffled and augmented; the last batch is filled from the first."""
+        options = AUGMENTATIONS[augmentation_type] | {
+            "shuffle": True,
+            "seed": seed,
+            "seed_aug": seed,
+            "shuffle_chunk_seed": seed,
+        }
+        iterator = self._iterator(size, statistics, batch_size, threads, options)
+        for batch in iterator:
+            yield Batch(batch.data[0], batch.label[0], batch_size)
+
+    def _iterator(
+        self,
+        size: int,
+        statistics: Statistics,
+        batch_size: int,
+        threads: int,
+        options: dict[str, Any],
+    ) -> Any:
+        red, green, blue = statistics.mean
+        std_red, std_green, std_blue = statistics.std
+        return mx.io.ImageRecordIter(
+            path_imgrec=str(self.records),
+            path_imgidx=str(self.index) if self.index else "",
+            data_shape=(3, size, size),
+            batch_size=batch_size,
+            resize=-1 if options.get("random_resized_crop") else size,
+            inter_method=AREA_INTERPOLATION,
+            mean_r=red,
+            mean_g=green,
+            mean_b=blue,
+            std_r=std_red,
+            std_g=std_green,
+            std_b=std_blue,
+            preprocess_threads=threads,
+            verbose=False,
+            **options,
+        )
+
+
+def read_dataset(folder: Path) -> tuple[tuple[str, ...], Statistics]:
+    """Class names and statistics that `snapshelf prepare` left beside the records, if it did.
+
+    Returns:
+        Class names in label order (empty where unknown) and the statistics.
+    """
+    path = folder / DATASET_FILE
+    if not path.exists():
+        return (), Statistics()
+    document = json.loads(path.read_text())
+    statistics = document["statistics"]
+    return tuple(document["classes"]), Statistics(
+        tuple(statistics["mean"]), tuple(statistics["std"])
+    )
+
+
+def _count(records: Path, index: Path | None) -> int:
+    if index is not None:
+        with index.open("rb") as lines:
+            return sum(1 for _ in lines)
+    reader = mx.recordio.MXRecordIO(str(records), "r")
+    try:
+        return sum(1 for _ in iter(reader.read, None))
+    finally:
+        reader.close()

@@ -1,0 +1,39 @@
+"""The networks, from Gluon's model zoo, ready to train or to draw as a symbol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mxnet as mx
+from mxnet.gluon.model_zoo import vision
+
+
+def build(num_layers: int, num_classes: int) -> Any:
+    """A ResNet v1 with `num_classes` logits for pictures (N, C, H, W), H = W >= 28.
+
+    v1 rather than v2: each of its batch norms follows a convolution, so that an inference runtime
+    folds it away, and published PyTorch weights have the same form. Global pooling makes it take
+    any picture size.
+    """
+    return vision.get_resnet(1, num_layers, classes=num_classes, prefix=f"resnet{num_layers}_")
+
+
+def initialise(network: Any, shape: tuple[int, int, int]) -> None:
+    """Draw the weights (He et al. 2015) and settle their shapes with one picture of zeros.
+
+    No weight decay on biases and batch norms: it would only pull them away from what they learn.
+    """
+    network.initialize(mx.init.MSRAPrelu(factor_type="out", slope=0))
+    network(mx.nd.zeros((1, *shape)))
+    network.collect_params(".*(gamma|beta|bias)").setattr("wd_mult", 0.0)
+    network.hybridize(static_alloc=True, static_shape=True)
+
+
+def parameters(network: Any) -> dict[str, Any]:
+    """Every parameter and auxiliary state by name."""
+    return {parameter.name: parameter.data() for parameter in network.collect_params().values()}
+
+
+def as_symbol(network: Any) -> Any:
+    """The network up to its logits, as a function of the variable `data`."""
+    return network(mx.sym.var("data"))
