@@ -1,0 +1,1 @@
+"""What the Lambda function does, in modules that know nothing of Chalice save `edge`."""

@@ -1,0 +1,163 @@
+"""Where Chalice meets the rest: errors become replies, and every reply has CORS, an id, a log line.
+
+Chalice words its own errors as `{"Code", "Message"}` and leaves CORS headers off some; here they
+all get the API's one shape.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from chalice import CORSConfig, Response
+
+from . import logs, replies
+from .contracts import SnapshelfError
+from .errors import EndpointBusyError, EndpointUnavailableError, UnsupportedMediaTypeError
+from .photo_request import CONTENT_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalice.app import Request
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 2
+_SERVER_FAULT = 500
+
+
+class MethodNotAllowedError(SnapshelfError):
+    """The path exists, but not for this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class NotFoundError(SnapshelfError):
+    """No route has this path."""
+
+    code = "not_found"
+    status = 404
+
+
+class InternalError(SnapshelfError):
+    """A bug of ours; its traceback stands in the log."""
+
+    code = "internal"
+    status = 500
+
+
+def cors(origin: str) -> CORSConfig:
+    """The CORS headers of every reply: pages from `origin` may read them, ids included."""
+    return CORSConfig(
+        allow_origin=origin,
+        allow_headers=["Content-Type"],
+        expose_headers=["Retry-After", "X-Request-Id"],
+        max_age=600,
+    )
+
+
+def answering(view: Callable[..., dict[str, Any]]) -> Callable[..., Response]:
+    """Let a view raise SnapshelfErrors; Chalice would take them for bugs."""
+
+    @functools.wraps(view)
+    def wrapped(*args: Any, **kwargs: Any) -> Response:
+        try:
+            return _json(view(*args, **kwargs))
+        except SnapshelfError as error:
+            return error_response(error)
+
+    return wrapped
+
+
+def error_response(error: SnapshelfError) -> Response:
+    """The reply that tells of `error`."""
+    response = _json(replies.failure(error, request_id=logs.request_id.get()), error.status)
+    if isinstance(error, EndpointBusyError | EndpointUnavailableError):
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def middleware(cors_config: CORSConfig) -> Callable[..., Response]:
+    """Chalice middleware around every request, also those that no view sees."""
+
+    def around(request: Request, get_response: Callable[[Request], Response]) -> Response:
+        started = time.perf_counter()
+        token = logs.request_id.set(request_id_of(request))
+        try:
+            response = _in_our_words(_respond(request, get_response))
+            response.headers.update(cors_config.get_access_control_headers())
+            response.headers["X-Request-Id"] = logs.request_id.get()
+            _log(request, response, (time.perf_counter() - started) * 1000)
+            return response
+        finally:
+            logs.request_id.reset(token)
+
+    return around
+
+
+def request_id_of(request: Request) -> str:
+    """API Gateway's id of the request, which its own logs carry too."""
+    return str(request.context.get("requestId", ""))
+
+
+def _respond(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    try:
+        return get_response(request)
+    except Exception:
+        logger.exception("no reply to %s %s", request.method, request.path)
+        return error_response(_internal())
+
+
+def _in_our_words(response: Response) -> Response:
+    body = response.body
+    if not (isinstance(body, dict) and "Code" in body):
+        return response
+    allowed = response.headers.get("Allow")
+    error: SnapshelfError
+    if allowed:
+        error = MethodNotAllowedError(str(body["Message"]), hint=f"allowed here: {allowed}")
+    elif response.status_code == MethodNotAllowedError.status:  # so Chalice answers unknown paths
+        error = NotFoundError("no such path", hint="GET /health is one")
+    elif response.status_code == UnsupportedMediaTypeError.status:
+        hint = f"expected one of {', '.join(CONTENT_TYPES)}"
+        error = UnsupportedMediaTypeError(str(body["Message"]), hint=hint)
+    else:
+        error = _internal()
+    ours = error_response(error)
+    if allowed:
+        ours.headers["Allow"] = allowed
+    return ours
+
+
+def _internal() -> InternalError:
+    return InternalError(
+        "something went wrong here, not in your request",
+        hint="try again; if it stays, tell the operator the request id",
+    )
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Response:
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Response(body=body, status_code=status, headers=headers)
+
+
+def _log(request: Request, response: Response, total_ms: float) -> None:
+    """One line a request: never the photo, only its size and type."""
+    level = logging.ERROR if response.status_code >= _SERVER_FAULT else logging.INFO
+    fields = {
+        "method": request.method,
+        "path": request.path,
+        "status": response.status_code,
+        "content_type": request.headers.get("content-type", ""),
+        "bytes": len(request.raw_body),
+        "total_ms": round(total_ms, 2),
+    }
+    if isinstance(response.body, dict):
+        for name in ("code", "verdict", "model_version"):
+            if name in response.body:
+                fields[name] = response.body[name]
+    logger.log(level, "answered", extra={"fields": fields})
