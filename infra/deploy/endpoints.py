@@ -1,0 +1,199 @@
+"""SageMaker's side of a deployment: model, endpoint configuration and endpoint."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from contracts import DeployError
+from infra.deploy.service import check_owner, is_absent, tags_of, unlike
+
+if TYPE_CHECKING:
+    from infra.deploy.resources import Endpoint, EndpointConfig, Model
+    from infra.deploy.scope import Scope
+    from infra.deploy.service import Report
+
+_VARIANT = "AllTraffic"  # the one variant's name in SageMaker's own SDK and console
+_IN_SERVICE_SECONDS = 1800  # AWS starts an instance in 3 to 8 minutes, a large image takes longer
+_POLL_SECONDS = {"aws": 10.0, "localstack": 1.0, "local": 0.5}
+_MOVING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelService:
+    """SageMaker models. Their names carry what they are made of, so one that stands is right."""
+
+    scope: Scope
+
+    def differences(self, wanted: Model) -> tuple[str, ...] | None:
+        sagemaker = self.scope.client("sagemaker")
+        standing = _describe(sagemaker.describe_model, ModelName=wanted.name)
+        if standing is None:
+            return None
+        container = {**standing["PrimaryContainer"], "role": standing["ExecutionRoleArn"]}
+        return unlike(
+            container,
+            {"Image": wanted.image, "ModelDataUrl": wanted.artifact_url, "role": wanted.role_arn},
+        )
+
+    def apply(self, wanted: Model, report: Report) -> None:  # noqa: ARG002 (takes no time)
+        sagemaker = self.scope.client("sagemaker")
+        if self.differences(wanted) is not None:
+            sagemaker.delete_model(ModelName=wanted.name)
+        sagemaker.create_model(
+            ModelName=wanted.name,
+            PrimaryContainer={"Image": wanted.image, "ModelDataUrl": wanted.artifact_url},
+            ExecutionRoleArn=wanted.role_arn,
+            Tags=self.scope.tag_list,
+        )
+
+    def delete_all(self) -> list[str]:
+        """Delete every model of this deployment; their names."""
+        sagemaker = self.scope.client("sagemaker")
+        pages = sagemaker.get_paginator("list_models").paginate(NameContains=self.scope.name)
+        names = [model["ModelName"] for page in pages for model in page["Models"]]
+        ours = [name for name in names if self.scope.is_revision(name)]
+        for name in ours:
+            sagemaker.delete_model(ModelName=name)
+        return ours
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfigService:
+    """SageMaker endpoint configurations with one variant."""
+
+    scope: Scope
+
+    def differences(self, wanted: EndpointConfig) -> tuple[str, ...] | None:
+        sagemaker = self.scope.client("sagemaker")
+        standing = _describe(sagemaker.describe_endpoint_config, EndpointConfigName=wanted.name)
+        if standing is None:
+            return None
+        return unlike(standing["ProductionVariants"][0], _variant(wanted))
+
+    def apply(self, wanted: EndpointConfig, report: Report) -> None:  # noqa: ARG002 (no time)
+        sagemaker = self.scope.client("sagemaker")
+        if self.differences(wanted) is not None:
+            sagemaker.delete_endpoint_config(EndpointConfigName=wanted.name)
+        sagemaker.create_endpoint_config(
+            EndpointConfigName=wanted.name,
+            ProductionVariants=[_variant(wanted)],
+            Tags=self.scope.tag_list,
+        )
+
+    def delete_all(self) -> list[str]:
+        """Delete every endpoint configuration of this deployment; their names."""
+        sagemaker = self.scope.client("sagemaker")
+        pages = sagemaker.get_paginator("list_endpoint_configs").paginate(
+            NameContains=self.scope.name
+        )
+        configs = [config for page in pages for config in page["EndpointConfigs"]]
+        ours = [c["EndpointConfigName"] for c in configs]
+        ours = [name for name in ours if self.scope.is_revision(name)]
+        for name in ours:
+            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+        return ours
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointService:
+    """SageMaker endpoints: made or updated, then waited for."""
+
+    scope: Scope
+
+    def differences(self, wanted: Endpoint) -> tuple[str, ...] | None:
+        standing = self._describe(wanted.name)
+        if standing is None:
+            return None
+        status = standing["EndpointStatus"]
+        moving = () if status == "InService" else (f"status {status}",)
+        return (*unlike(standing, {"EndpointConfigName": wanted.config}), *moving)
+
+    def apply(self, wanted: Endpoint, report: Report) -> None:
+        sagemaker = self.scope.client("sagemaker")
+        standing = self._settled(wanted.name, report)
+        if standing is not None and standing["EndpointStatus"] != "InService":
+            # A failed endpoint can only be deleted; it serves no one.
+            self.delete(wanted.name, report)
+            standing = None
+        if standing is None:
+            sagemaker.create_endpoint(
+                EndpointName=wanted.name,
+                EndpointConfigName=wanted.config,
+                Tags=self.scope.tag_list,
+            )
+        elif standing["EndpointConfigName"] != wanted.config:
+            sagemaker.update_endpoint(EndpointName=wanted.name, EndpointConfigName=wanted.config)
+        self._check_in_service(wanted, self._settled(wanted.name, report))
+
+    def delete(self, name: str, report: Report) -> bool:
+        """Delete the endpoint and wait until it is gone; whether it was there."""
+        if self._settled(name, report) is None:
+            return False
+        self.scope.client("sagemaker").delete_endpoint(EndpointName=name)
+        self._settled(name, report)
+        return True
+
+    def _describe(self, name: str) -> dict[str, Any] | None:
+        sagemaker = self.scope.client("sagemaker")
+        standing = _describe(sagemaker.describe_endpoint, EndpointName=name)
+        if standing is not None:
+            tags = sagemaker.list_tags(ResourceArn=standing["EndpointArn"])["Tags"]
+            check_owner(f"endpoint {name}", tags_of(tags), self.scope)
+        return standing
+
+    def _settled(self, name: str, report: Report) -> dict[str, Any] | None:
+        """The endpoint once it neither starts nor changes nor goes; None where it is gone."""
+        began = time.monotonic()
+        while True:
+            standing = self._describe(name)
+            if standing is None or standing["EndpointStatus"] not in _MOVING:
+                return standing
+            waited = time.monotonic() - began
+            if waited > _IN_SERVICE_SECONDS:
+                raise DeployError(
+                    f"endpoint {name} is still {standing['EndpointStatus']}"
+                    f" after {waited:.0f} s, expected InService",
+                    hint=_logs_hint(self.scope),
+                )
+            report(f"{standing['EndpointStatus']}, {waited:.0f} s")
+            time.sleep(_POLL_SECONDS[self.scope.target.name])
+
+    def _check_in_service(self, wanted: Endpoint, standing: dict[str, Any] | None) -> None:
+        status = standing["EndpointStatus"] if standing else "gone"
+        config = standing["EndpointConfigName"] if standing else None
+        if status == "InService" and config == wanted.config:
+            return
+        reason = (standing or {}).get("FailureReason") or f"its configuration is {config}"
+        raise DeployError(
+            f"endpoint {wanted.name} is {status}, expected InService with {wanted.config}:"
+            f" {reason}",
+            hint=_logs_hint(self.scope),
+        )
+
+
+def _variant(wanted: EndpointConfig) -> dict[str, Any]:
+    return {
+        "VariantName": _VARIANT,
+        "ModelName": wanted.model,
+        "InstanceType": wanted.instance_type,
+        "InitialInstanceCount": wanted.instance_count,
+        "InitialVariantWeight": 1.0,
+    }
+
+
+def _describe(ask: Any, **name: str) -> dict[str, Any] | None:
+    try:
+        answer: dict[str, Any] = ask(**name)
+    except ClientError as error:
+        if is_absent(error):
+            return None
+        raise
+    return answer
+
+
+def _logs_hint(scope: Scope) -> str:
+    return f"read the container's log: CloudWatch Logs group {scope.endpoint_logs}"

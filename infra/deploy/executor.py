@@ -1,0 +1,185 @@
+"""Carries a plan out on its target: compares, makes what lacks, changes what differs, goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts import DeployError
+from infra.deploy.endpoints import EndpointConfigService, EndpointService, ModelService
+from infra.deploy.functions import FunctionService
+from infra.deploy.gateway import InvokePermissionService, RestApiService
+from infra.deploy.logs import LogGroupService
+from infra.deploy.resources import (
+    Bucket,
+    Endpoint,
+    EndpointConfig,
+    Files,
+    Function,
+    InvokePermission,
+    LogGroup,
+    Model,
+    PageConfig,
+    Resource,
+    RestApi,
+    Role,
+)
+from infra.deploy.roles import RoleService
+from infra.deploy.storage import BucketService, FilesService, PageConfigService
+
+if TYPE_CHECKING:
+    from infra.deploy.plan import Plan, Planned
+    from infra.deploy.scope import Scope
+    from infra.deploy.service import Service
+
+OnStep: TypeAlias = Callable[[str, str], None]
+"""Takes a resource's label and what became of it, or how it is going on with it."""
+
+TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
+"""The log group of all training jobs in an account; a job's streams begin with its name."""
+
+_SERVICES: dict[type[Resource], Callable[[Scope], Service[Any]]] = {
+    Bucket: BucketService,
+    Files: FilesService,
+    Role: RoleService,
+    LogGroup: LogGroupService,
+    Model: ModelService,
+    EndpointConfig: EndpointConfigService,
+    Endpoint: EndpointService,
+    Function: FunctionService,
+    RestApi: RestApiService,
+    InvokePermission: InvokePermissionService,
+    PageConfig: PageConfigService,
+}
+_FAILURES = (BotoCoreError, ClientError, Boto3Error, DeployError, OSError)
+
+
+class Action(StrEnum):
+    """What a step does, or did, with its resource."""
+
+    MAKE = "make"
+    CHANGE = "change"
+    KEEP = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A resource and what is to be done with it; `differences` say what a change is about."""
+
+    label: str
+    action: Action
+    differences: tuple[str, ...] = ()
+
+
+def compare(plan: Plan) -> tuple[Step, ...]:
+    """What `apply` would do, read from the target; nothing is changed.
+
+    Raises:
+        DeployError: the target does not answer, or a resource of that name is someone else's.
+    """
+    return tuple(_guarded(planned, _step, plan.scope, planned) for planned in plan.planned)
+
+
+def apply(plan: Plan, on_step: OnStep) -> tuple[Step, ...]:
+    """Carry the plan out, in order; a second time changes nothing.
+
+    Raises:
+        DeployError: a step failed. The message names it and what stands; what stands is right, so
+            that the next run goes on at the step that failed.
+    """
+    done: list[Step] = []
+    for planned in plan.planned:
+        standing = [step.label for step in done]
+        done.append(_guarded(planned, _carry_out, plan.scope, planned, on_step, standing=standing))
+    return tuple(done)
+
+
+def destroy(scope: Scope, on_step: OnStep) -> tuple[str, ...]:
+    """Delete all that a deployment of that name could have made; the labels of what was there.
+
+    What is deleted follows from the name alone, so that a half-made or half-deleted deployment
+    goes as well. The order is the plan's, backwards.
+
+    Raises:
+        DeployError: a deletion failed; the next run goes on there.
+    """
+    deleted: list[str] = []
+    for label, delete in _deletions(scope, on_step):
+        try:
+            gone = delete()
+        except _FAILURES as error:
+            raise DeployError(
+                f"{label} could not be deleted: {error}",
+                hint="run the same command again: it goes on from there",
+            ) from error
+        if gone:
+            deleted.append(label)
+            on_step(label, "deleted")
+    return tuple(deleted)
+
+
+def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], object]]]:
+    buckets, logs, roles = BucketService(scope), LogGroupService(scope), RoleService(scope)
+    endpoint = f"endpoint {scope.endpoint}"
+
+    def delete_endpoint() -> bool:
+        return EndpointService(scope).delete(scope.endpoint, lambda text: on_step(endpoint, text))
+
+    return [
+        (f"bucket {scope.web_bucket}", lambda: buckets.delete(scope.web_bucket)),
+        (f"REST API {scope.api}", lambda: RestApiService(scope).delete(scope.api)),
+        (f"function {scope.function}", lambda: FunctionService(scope).delete(scope.function)),
+        (f"log group {scope.function_logs}", lambda: logs.delete(scope.function_logs)),
+        (f"role {scope.lambda_role}", lambda: roles.delete(scope.lambda_role)),
+        (endpoint, delete_endpoint),
+        (f"log group {scope.endpoint_logs}", lambda: logs.delete(scope.endpoint_logs)),
+        ("endpoint configurations", EndpointConfigService(scope).delete_all),
+        ("models", ModelService(scope).delete_all),
+        (
+            "training logs",
+            lambda: logs.delete_streams(TRAINING_LOGS, scope.training_job_prefix),
+        ),
+        (f"role {scope.sagemaker_role}", lambda: roles.delete(scope.sagemaker_role)),
+        (f"bucket {scope.artifact_bucket}", lambda: buckets.delete(scope.artifact_bucket)),
+    ]
+
+
+def _step(scope: Scope, planned: Planned) -> Step:
+    differences = _SERVICES[type(planned.resource)](scope).differences(planned.resource)
+    if differences is None:
+        return Step(planned.label, Action.MAKE)
+    return Step(planned.label, Action.CHANGE if differences else Action.KEEP, differences)
+
+
+def _carry_out(scope: Scope, planned: Planned, on_step: OnStep) -> Step:
+    step = _step(scope, planned)
+    if step.action is not Action.KEEP:
+        service = _SERVICES[type(planned.resource)](scope)
+        service.apply(planned.resource, lambda text: on_step(step.label, text))
+    on_step(step.label, _PAST[step.action])
+    return step
+
+
+_PAST = {Action.MAKE: "made", Action.CHANGE: "changed", Action.KEEP: "unchanged"}
+
+
+def _guarded(
+    planned: Planned,
+    act: Callable[..., Step],
+    *arguments: object,
+    standing: list[str] | None = None,
+) -> Step:
+    try:
+        return act(*arguments)
+    except _FAILURES as error:
+        stands = "" if standing is None else f" (standing: {', '.join(standing) or 'nothing'})"
+        raise DeployError(
+            f"{planned.label}: {error}{stands}",
+            hint=getattr(error, "hint", "")
+            or "mend the cause and run the same command again: it goes on from there",
+        ) from error

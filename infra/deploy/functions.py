@@ -1,0 +1,117 @@
+"""The Lambda function."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from contracts import DeployError
+from infra.deploy.service import check_owner, is_absent, unlike
+
+if TYPE_CHECKING:
+    from infra.deploy.resources import Function
+    from infra.deploy.scope import Scope
+    from infra.deploy.service import Report
+
+_ROLE_WAIT_SECONDS = 60  # a new role takes about 10 s to be known in all of AWS
+_ROLE_POLL_SECONDS = 3
+_WAITER = {"Delay": 1, "MaxAttempts": 300}
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionService:
+    """Lambda functions from a zip."""
+
+    scope: Scope
+
+    def differences(self, wanted: Function) -> tuple[str, ...] | None:
+        standing = self._describe(wanted.name)
+        if standing is None:
+            return None
+        code = unlike({"code": standing["CodeSha256"]}, {"code": wanted.code_sha256})
+        return (*code, *unlike(_flat(standing), _flat(_configuration(wanted))))
+
+    def apply(self, wanted: Function, report: Report) -> None:
+        client = self.scope.client("lambda")
+        standing = self._describe(wanted.name)
+        if standing is None:
+            self._create(wanted, report)
+            return
+        if standing["CodeSha256"] != wanted.code_sha256:
+            client.update_function_code(
+                FunctionName=wanted.name, ZipFile=wanted.package.read_bytes()
+            )
+            self._wait("function_updated_v2", wanted.name)
+        if unlike(_flat(standing), _flat(_configuration(wanted))):
+            client.update_function_configuration(FunctionName=wanted.name, **_configuration(wanted))
+            self._wait("function_updated_v2", wanted.name)
+
+    def delete(self, name: str) -> bool:
+        """Delete the function; whether it was there."""
+        if self._describe(name) is None:
+            return False
+        self.scope.client("lambda").delete_function(FunctionName=name)
+        return True
+
+    def _create(self, wanted: Function, report: Report) -> None:
+        client = self.scope.client("lambda")
+        until = time.monotonic() + _ROLE_WAIT_SECONDS
+        while True:
+            try:
+                client.create_function(
+                    FunctionName=wanted.name,
+                    Code={"ZipFile": wanted.package.read_bytes()},
+                    Tags=self.scope.tags,
+                    **_configuration(wanted),
+                )
+                break
+            except client.exceptions.InvalidParameterValueException as error:
+                # Lambda's words for a role that is not known everywhere yet.
+                if "cannot be assumed" not in str(error) or time.monotonic() > until:
+                    raise
+            report("waiting for the role to be known to Lambda")
+            time.sleep(_ROLE_POLL_SECONDS)
+        self._wait("function_active_v2", wanted.name)
+
+    def _wait(self, waiter: str, name: str) -> None:
+        self.scope.client("lambda").get_waiter(waiter).wait(FunctionName=name, WaiterConfig=_WAITER)
+
+    def _describe(self, name: str) -> dict[str, Any] | None:
+        try:
+            answer = self.scope.client("lambda").get_function(FunctionName=name)
+        except ClientError as error:
+            if is_absent(error):
+                return None
+            raise
+        check_owner(f"function {name}", answer.get("Tags", {}), self.scope)
+        configuration: dict[str, Any] = answer["Configuration"]
+        if configuration.get("State") == "Failed":
+            raise DeployError(
+                f"function {name} is in state Failed: {configuration.get('StateReason')}",
+                hint="`snapshelf destroy`, then deploy again",
+            )
+        return configuration
+
+
+def _configuration(wanted: Function) -> dict[str, Any]:
+    return {
+        "Runtime": wanted.runtime,
+        "Handler": wanted.handler,
+        "Role": wanted.role_arn,
+        "Timeout": wanted.timeout_seconds,
+        "MemorySize": wanted.memory_mb,
+        "Environment": {"Variables": dict(wanted.environment)},
+    }
+
+
+def _flat(configuration: dict[str, Any]) -> dict[str, Any]:
+    """The configuration as people read its differences: `Environment` without what AWS adds."""
+    environment = configuration.get("Environment", {}).get("Variables", {})
+    names = ("Runtime", "Handler", "Role", "Timeout", "MemorySize")
+    return {
+        **{name.lower(): configuration.get(name) for name in names},
+        "environment": environment,
+    }

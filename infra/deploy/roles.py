@@ -1,0 +1,83 @@
+"""The IAM roles that the containers and the function run under."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from infra.deploy.policies import trust_policy
+from infra.deploy.service import check_owner, is_absent, tags_of, unlike
+
+if TYPE_CHECKING:
+    from infra.deploy.resources import Role
+    from infra.deploy.scope import Scope
+    from infra.deploy.service import Report
+
+_POLICY_NAME = "least-privilege"
+
+
+@dataclass(frozen=True, slots=True)
+class RoleService:
+    """IAM roles with one inline policy each."""
+
+    scope: Scope
+
+    def differences(self, wanted: Role) -> tuple[str, ...] | None:
+        role = self._describe(wanted.name)
+        if role is None:
+            return None
+        standing = {
+            "trust": role["AssumeRolePolicyDocument"],
+            "policy": self._policy(wanted.name),
+        }
+        return unlike(
+            standing, {"trust": trust_policy(wanted.service), "policy": json.loads(wanted.policy)}
+        )
+
+    def apply(self, wanted: Role, report: Report) -> None:  # noqa: ARG002 (takes no time)
+        iam = self.scope.client("iam")
+        trust = json.dumps(trust_policy(wanted.service))
+        if self._describe(wanted.name) is None:
+            iam.create_role(
+                RoleName=wanted.name, AssumeRolePolicyDocument=trust, Tags=self.scope.tag_list
+            )
+        else:
+            iam.update_assume_role_policy(RoleName=wanted.name, PolicyDocument=trust)
+        iam.put_role_policy(
+            RoleName=wanted.name, PolicyName=_POLICY_NAME, PolicyDocument=wanted.policy
+        )
+
+    def delete(self, name: str) -> bool:
+        """Delete the role and its policies; whether it was there."""
+        if self._describe(name) is None:
+            return False
+        iam = self.scope.client("iam")
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
+        return True
+
+    def _describe(self, name: str) -> dict[str, Any] | None:
+        try:
+            role: dict[str, Any] = self.scope.client("iam").get_role(RoleName=name)["Role"]
+        except ClientError as error:
+            if is_absent(error):
+                return None
+            raise
+        check_owner(f"role {name}", tags_of(role.get("Tags", [])), self.scope)
+        return role
+
+    def _policy(self, name: str) -> dict[str, Any] | None:
+        try:
+            answer = self.scope.client("iam").get_role_policy(
+                RoleName=name, PolicyName=_POLICY_NAME
+            )
+        except ClientError as error:
+            if is_absent(error):
+                return None
+            raise
+        document: dict[str, Any] = answer["PolicyDocument"]
+        return document
