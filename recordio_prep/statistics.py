@@ -1,0 +1,78 @@
+"""Mean and standard deviation of the training photos, by channel, from exact integer sums."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from PIL import Image
+
+RGB: TypeAlias = tuple[float, float, float]
+"""One value each for red, green and blue."""
+
+_LEVELS = 256
+_CHANNEL_STARTS = (0, _LEVELS, 2 * _LEVELS)
+_MIN_STD = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Sums over pixels by channel (red, green, blue); integers, so that no order changes them.
+
+    Attributes:
+        pixels: How many.
+        sums: Of their values, 0..255.
+        squares: Of their values' squares.
+    """
+
+    pixels: int
+    sums: tuple[int, int, int]
+    squares: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, image: Image.Image) -> Self:
+        """The sums over one RGB picture."""
+        histogram = image.histogram()
+        red, green, blue = (histogram[start : start + _LEVELS] for start in _CHANNEL_STARTS)
+        return cls(
+            pixels=image.width * image.height,
+            sums=(_sum(red), _sum(green), _sum(blue)),
+            squares=(_sum_of_squares(red), _sum_of_squares(green), _sum_of_squares(blue)),
+        )
+
+
+def mean_and_std(moments: Iterable[Moments]) -> tuple[RGB, RGB]:
+    """Mean and standard deviation by channel over all pixels, 0..255, to four decimals.
+
+    The standard deviation is 1 at least, so that photos of a single colour can be divided by it.
+    """
+    all_moments = list(moments)
+    pixels = sum(moment.pixels for moment in all_moments)
+    channels = [
+        _channel_mean_and_std(
+            pixels,
+            sum(moment.sums[channel] for moment in all_moments),
+            sum(moment.squares[channel] for moment in all_moments),
+        )
+        for channel in range(len("RGB"))
+    ]
+    (red, red_std), (green, green_std), (blue, blue_std) = channels
+    return (red, green, blue), (red_std, green_std, blue_std)
+
+
+def _channel_mean_and_std(pixels: int, total: int, squares: int) -> tuple[float, float]:
+    # Multiplied out in integers: floats would lose the small difference of two large numbers.
+    deviation = math.sqrt(squares * pixels - total * total) / pixels
+    return round(total / pixels, 4), max(round(deviation, 4), _MIN_STD)
+
+
+def _sum(histogram: Sequence[int]) -> int:
+    return sum(value * count for value, count in enumerate(histogram))
+
+
+def _sum_of_squares(histogram: Sequence[int]) -> int:
+    return sum(value * value * count for value, count in enumerate(histogram))
