@@ -12,17 +12,13 @@ from localstack_client import config as localstack
 from localstack_client.session import Session as LocalstackSession
 
 from contracts import DeployError
+from infra.local.settings import DEFAULT_PORT, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TargetName = Literal["local", "localstack", "aws"]
 TARGETS: tuple[TargetName, ...] = ("local", "localstack", "aws")
-
-DEFAULT_PORT = 4566
-"""LocalStack's edge port, on which the local cloud listens too."""
-
-DEFAULT_REGION = "us-east-1"
 
 _LOCAL_ACCESS_KEY, _LOCAL_SECRET_KEY = "test", "test"  # the local cloud checks neither
 _SAGEMAKER_SERVICES = ("sagemaker", "sagemaker-runtime")
@@ -48,7 +44,7 @@ class Target:
     """One cloud: its name, region and, unless it is AWS, the addresses that stand in for AWS's."""
 
     name: TargetName
-    region: str = DEFAULT_REGION
+    region: str = REGION
     endpoint_url: str | None = None
     sagemaker_endpoint_url: str | None = None
 
@@ -130,15 +126,13 @@ def resolve_target(
     Args:
         name: local, localstack or aws.
         port: where the local cloud listens on loopback; the other targets have no use for it.
-        region: by default AWS_REGION, then AWS_DEFAULT_REGION, then us-east-1.
+        region: by default AWS_REGION, then AWS_REGION, then us-east-1.
         environ: the process's environment, read at the entry point.
 
     Raises:
         DeployError: the name is none of the three.
     """
-    region = (
-        region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
-    )
+    region = region or environ.get("AWS_REGION") or environ.get("AWS_REGION") or REGION
     if name == "localstack":
         plane = environ.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME")
         plane = environ.get("AWS_ENDPOINT_URL_SAGEMAKER") or plane

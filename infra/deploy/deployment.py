@@ -99,7 +99,7 @@ def _describe(scope: Scope) -> Deployment:
         resources=(
             scope.arn("s3", scope.artifact_bucket),
             scope.arn("s3", scope.web_bucket),
-            scope.sagemaker_role_arn,
+            scope.hosting_role_arn,
             scope.lambda_role_arn,
             model["ModelArn"],
             config["EndpointConfigArn"],

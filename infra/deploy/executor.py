@@ -144,7 +144,8 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
             "training logs",
             lambda: logs.delete_streams(TRAINING_LOGS, scope.training_job_prefix),
         ),
-        (f"role {scope.sagemaker_role}", lambda: roles.delete(scope.sagemaker_role)),
+        (f"role {scope.hosting_role}", lambda: roles.delete(scope.hosting_role)),
+        (f"role {scope.training_role}", lambda: roles.delete(scope.training_role)),
         (f"bucket {scope.artifact_bucket}", lambda: buckets.delete(scope.artifact_bucket)),
     ]
 

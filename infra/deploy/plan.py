@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from contracts import ARTIFACT_FILE, DeployError
 from infra.deploy.bundle import BUILD_DIR, LAMBDA_DIR, Bundle, build_bundle
 from infra.deploy.page import PAGE_CONFIG, WEB_DIR, page_files
-from infra.deploy.policies import container_policy, function_policy
+from infra.deploy.policies import (
+    MODEL_PREFIX,
+    function_policy,
+    hosting_policy,
+    training_policy,
+)
 from infra.deploy.resources import (
     Bucket,
     Endpoint,
@@ -28,17 +33,14 @@ from infra.deploy.resources import (
     label,
 )
 from infra.deploy.swagger import complete_swagger
+from infra.images import INFERENCE_IMAGE, Image
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.deploy.scope import Scope
 
-INFERENCE_IMAGE = "snapshelf-inference"
-TRAINING_IMAGE = "snapshelf-training"
-
 _LOG_RETENTION_DAYS = 30
-_MODEL_PREFIX = "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,31 +114,28 @@ def build_plan(scope: Scope, options: DeployOptions) -> Plan:
         lambda_dir=options.lambda_dir,
         build_dir=options.build_dir,
     )
+    image = options.image or image_uri(scope, INFERENCE_IMAGE)
     planned = (
-        *_storage(scope, options.image or inference_image(scope)),
-        *_endpoint(scope, options),
+        Planned(Bucket(scope.artifact_bucket)),
+        *_endpoint(scope, options, image),
         *_api(scope, bundle),
         *_page(scope, options.web_dir),
     )
     return Plan(scope, planned)
 
 
-def storage_plan(scope: Scope, image: str) -> Plan:
-    """What a training job needs before any deployment: the bucket, and the containers' role."""
-    return Plan(scope, _storage(scope, image))
+def training_plan(scope: Scope, image: str) -> Plan:
+    """What a training job needs, before any deployment: the bucket and the job's role."""
+    role = Role(scope.training_role, "sagemaker", training_policy(scope, image))
+    return Plan(scope, (Planned(Bucket(scope.artifact_bucket)), Planned(role)))
 
 
-def inference_image(scope: Scope) -> str:
-    """The inference image's name where `scope` lives."""
-    return image_uri(scope, INFERENCE_IMAGE)
-
-
-def image_uri(scope: Scope, image: str) -> str:
+def image_uri(scope: Scope, image: Image) -> str:
     """An image of ours: by its name, or on AWS in the account's ECR repository of that name."""
     if scope.target.name != "aws":
-        return image
+        return image.repository
     registry = f"{scope.account_id}.dkr.ecr.{scope.target.region}.amazonaws.com"
-    return f"{registry}/{image}:latest"
+    return f"{registry}/{image.repository}:latest"
 
 
 def find_artifact(path: Path) -> Path:
@@ -153,29 +152,22 @@ def find_artifact(path: Path) -> Path:
     return artifact
 
 
-def _storage(scope: Scope, image: str) -> tuple[Planned, ...]:
-    images = (image, image_uri(scope, TRAINING_IMAGE))
-    bucket = Bucket(scope.artifact_bucket)
-    role = Role(scope.sagemaker_role, "sagemaker", container_policy(scope, images))
-    return Planned(bucket), Planned(role, after=(label(bucket),))
-
-
-def _endpoint(scope: Scope, options: DeployOptions) -> tuple[Planned, ...]:
+def _endpoint(scope: Scope, options: DeployOptions, image: str) -> tuple[Planned, ...]:
     source = find_artifact(options.artifact)
-    image = options.image or inference_image(scope)
     with source.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    key = f"{_MODEL_PREFIX}/{sha256[:12]}/{ARTIFACT_FILE}"
+    key = f"{MODEL_PREFIX}/{sha256[:12]}/{ARTIFACT_FILE}"
     stored = StoredFile(key, source, sha256, "application/gzip", "private, max-age=31536000")
     artifact = Files(f"model {sha256[:12]}", scope.artifact_bucket, (stored,))
     revision = _revision(scope, sha256, image, options)
     url = f"s3://{scope.artifact_bucket}/{key}"
-    model = Model(revision, image, url, scope.sagemaker_role_arn)
+    model = Model(revision, image, url, scope.hosting_role_arn)
     config = EndpointConfig(revision, revision, options.instance_type, options.instance_count)
-    role = f"role {scope.sagemaker_role}"
+    role = Role(scope.hosting_role, "sagemaker", hosting_policy(scope, image))
     return (
+        Planned(role),
         Planned(artifact, after=(f"bucket {scope.artifact_bucket}",)),
-        Planned(model, after=(label(artifact), role)),
+        Planned(model, after=(label(artifact), label(role))),
         Planned(config, after=(label(model),)),
         Planned(Endpoint(scope.endpoint, revision), after=(label(config),)),
     )

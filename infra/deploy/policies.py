@@ -1,4 +1,4 @@
-"""What the two roles of a deployment may do, and nothing more."""
+"""What the roles of a deployment may do, and nothing more."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from infra.deploy.scope import Scope
+
+MODEL_PREFIX = "models"
+"""The folder of the artifact bucket that endpoints read."""
 
 _ECR_IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
@@ -33,52 +36,62 @@ def function_policy(scope: Scope) -> str:
     )
 
 
-def container_policy(scope: Scope, images: tuple[str, ...]) -> str:
-    """Reading and writing the one bucket, logs and metrics of SageMaker, pulling the images (JSON).
+def training_policy(scope: Scope, image: str) -> str:
+    """Records from the bucket, artifacts and checkpoints into it, and what any container needs.
 
-    Source: SageMaker developer guide, *SageMaker AI Roles*, *CreateTrainingJob API* and
-    *CreateModel API: execution role permissions*.
+    Source: SageMaker developer guide, *CreateTrainingJob API: execution role permissions* (JSON).
     """
     bucket = scope.arn("s3", scope.artifact_bucket)
     return json.dumps(
         _document(
-            _allow(["s3:ListBucket", "s3:GetBucketLocation"], bucket),
-            _allow(["s3:GetObject", "s3:PutObject"], f"{bucket}/*"),
-            _allow(
-                [
-                    "logs:CreateLogGroup",
-                    "logs:CreateLogStream",
-                    "logs:DescribeLogStreams",
-                    "logs:PutLogEvents",
-                ],
-                scope.arn("logs", "log-group:/aws/sagemaker/*"),
-            ),
-            {
-                **_allow(["cloudwatch:PutMetricData"], "*"),  # knows no resources, only namespaces
-                "Condition": {"StringLike": {"cloudwatch:namespace": "*aws/sagemaker/*"}},
-            },
-            *_pull(scope, images),
+            _allow(["s3:ListBucket"], bucket),
+            _allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], f"{bucket}/*"),
+            *_container(scope, image),
         )
     )
 
 
-def _pull(scope: Scope, images: tuple[str, ...]) -> list[dict[str, Any]]:
-    found = [match for image in images if (match := _ECR_IMAGE.fullmatch(image))]
-    if not found:
+def hosting_policy(scope: Scope, image: str) -> str:
+    """Models from the bucket, and what any container needs.
+
+    Source: SageMaker developer guide, *CreateModel API: execution role permissions* (JSON).
+    """
+    bucket = scope.arn("s3", scope.artifact_bucket)
+    models = f"{bucket}/{MODEL_PREFIX}/*"
+    return json.dumps(_document(_allow(["s3:GetObject"], models), *_container(scope, image)))
+
+
+def _container(scope: Scope, image: str) -> list[dict[str, Any]]:
+    """Logs and metrics of SageMaker's, and pulling the image where it is in ECR."""
+    logs = ["CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents"]
+    metrics = _allow(["cloudwatch:PutMetricData"], "*")  # knows no resources, only namespaces
+    namespaces = {"StringLike": {"cloudwatch:namespace": "*aws/sagemaker/*"}}
+    return [
+        _allow(
+            [f"logs:{action}" for action in logs],
+            scope.arn("logs", "log-group:/aws/sagemaker/*"),
+        ),
+        {**metrics, "Condition": namespaces},
+        *_pull(scope, image),
+    ]
+
+
+def _pull(scope: Scope, image: str) -> list[dict[str, Any]]:
+    found = _ECR_IMAGE.fullmatch(image)
+    if found is None:
         return []
     actions = ["BatchCheckLayerAvailability", "GetDownloadUrlForLayer", "BatchGetImage"]
-    repositories = [
-        f"arn:{scope.partition}:ecr:{image['region']}:{image['account']}"
-        f":repository/{image['repository']}"
-        for image in found
-    ]
+    repository = (
+        f"arn:{scope.partition}:ecr:{found['region']}:{found['account']}"
+        f":repository/{found['repository']}"
+    )
     return [
         _allow(["ecr:GetAuthorizationToken"], "*"),  # knows no resources
-        _allow([f"ecr:{action}" for action in actions], sorted(set(repositories))),
+        _allow([f"ecr:{action}" for action in actions], repository),
     ]
 
 
-def _allow(actions: list[str], resource: str | list[str]) -> dict[str, Any]:
+def _allow(actions: list[str], resource: str) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": actions, "Resource": resource}
 
 

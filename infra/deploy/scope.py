@@ -68,8 +68,12 @@ class Scope:
         return f"{self.name}-web-{self.account_id}-{self.target.region}"
 
     @property
-    def sagemaker_role(self) -> str:
-        return f"{self.name}-{self.target.region}-sagemaker"
+    def training_role(self) -> str:
+        return f"{self.name}-{self.target.region}-training"
+
+    @property
+    def hosting_role(self) -> str:
+        return f"{self.name}-{self.target.region}-hosting"
 
     @property
     def lambda_role(self) -> str:
@@ -100,8 +104,12 @@ class Scope:
         return self.name
 
     @property
-    def sagemaker_role_arn(self) -> str:
-        return self.arn("iam", f"role/{self.sagemaker_role}")
+    def training_role_arn(self) -> str:
+        return self.arn("iam", f"role/{self.training_role}")
+
+    @property
+    def hosting_role_arn(self) -> str:
+        return self.arn("iam", f"role/{self.hosting_role}")
 
     @property
     def lambda_role_arn(self) -> str:

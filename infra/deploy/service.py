@@ -45,8 +45,10 @@ def is_absent(error: ClientError) -> bool:
     return (
         error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND
         or details["Code"] == "ResourceNotFoundException"
-        or (details["Code"] == "ValidationException"
-        and _NOT_FOUND.search(details["Message"]) is not None)
+        or (
+            details["Code"] == "ValidationException"
+            and _NOT_FOUND.search(details["Message"]) is not None
+        )
     )
 
 
