@@ -19,11 +19,11 @@ from infra.local.settings import DEFAULT_PORT
 from infra.targets import TARGETS, resolve_target
 
 if TYPE_CHECKING:
-    from infra.targets import Target, TargetName
     from collections.abc import Callable
 
     from infra.deploy.deployment import Deployment
     from infra.deploy.executor import Step
+    from infra.targets import Target, TargetName
 
 _MARKS = {Action.MAKE: "+", Action.CHANGE: "~", Action.KEEP: "="}
 _LABEL_WIDTH = 66
