@@ -1,0 +1,84 @@
+"""What every part of the plane stands on: stores, threads, images, and the clock's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from contracts import DeployError
+from infra.sagemaker.containers import aws_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from infra.images import ImageRegistry
+    from infra.sagemaker.containers import LayoutMode
+    from infra.sagemaker.documents import DocumentStore
+    from infra.sagemaker.logs import LogSink
+    from infra.sagemaker.object_store import ObjectStore
+    from infra.sagemaker.threads import Threads
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. The defaults that name a source are SageMaker's; tests shorten them.
+
+    Attributes:
+        healthy_within: from a container's start to its first 200 from /ping (developer guide).
+        invocation: for the container to answer /invocations (developer guide).
+        training_stop: from SIGTERM to SIGKILL of a training container (developer guide).
+        serving_stop: from SIGTERM to SIGKILL of an inference container (developer guide).
+        ping: for one answer of /ping (developer guide).
+        ping_interval: between two pings of a container in service.
+        hung_after: pings in a row without an answer that make a container hung.
+        start_poll: between two pings of a container that starts.
+        restart_delay: before a dead container is started again; doubles up to 30 s.
+        wait_for_healthy: that an invocation waits for a container that is being restarted.
+        log_interval: between two looks at a log.
+        checkpoint_interval: between two mirrorings of /opt/ml/checkpoints.
+        shutdown: from SIGTERM to SIGKILL when the plane itself stops.
+    """
+
+    healthy_within: float = 240
+    invocation: float = 60
+    training_stop: float = 120
+    serving_stop: float = 30
+    ping: float = 2
+    ping_interval: float = 5
+    hung_after: int = 6
+    start_poll: float = 0.1
+    restart_delay: float = 0.5
+    wait_for_healthy: float = 10
+    log_interval: float = 0.5
+    checkpoint_interval: float = 5
+    shutdown: float = 3
+
+    def __post_init__(self) -> None:
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if bad := {name: value for name, value in values.items() if value <= 0}:
+            raise DeployError(f"timing {bad}: expected numbers above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneContext:
+    """Everything that the plane's parts share. `work` holds the folders of running containers."""
+
+    aws_endpoint_url: str
+    region: str
+    account: str
+    work: Path
+    store: DocumentStore
+    objects: ObjectStore
+    logs: LogSink
+    images: ImageRegistry
+    layout: LayoutMode
+    threads: Threads
+    log_threads: Threads
+    client: httpx.AsyncClient
+    timing: Timing = field(default_factory=Timing)
+
+    def aws_environment(self) -> dict[str, str]:
+        """How a container reaches this cloud."""
+        return aws_environment(self.aws_endpoint_url, region=self.region, account=self.account)

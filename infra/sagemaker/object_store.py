@@ -1,0 +1,154 @@
+"""The S3 that jobs read from and write to, behind a seam that tests fill with memory."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mypy_boto3_s3.client import S3Client
+
+_S3_URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
+
+
+class StorageError(DeployError):
+    """S3 refused, or does not hold what was asked for."""
+
+    code = "storage"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """A bucket, and a key or key prefix in it (which may be empty)."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def parse(cls, uri: str) -> S3Location:
+        """Read `s3://bucket/key`.
+
+        Raises:
+            StorageError: another scheme.
+        """
+        match = _S3_URI.fullmatch(uri)
+        if match is None:
+            raise StorageError(f"{uri}: expected s3://bucket/key")
+        return cls(*match.groups())
+
+    def child(self, *names: str) -> S3Location:
+        """A key under this prefix, slashes put between."""
+        parts = [self.key.rstrip("/"), *names] if self.key else list(names)
+        return S3Location(self.bucket, "/".join(part for part in parts if part))
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class ObjectStore(Protocol):
+    """What the plane needs of S3. The calls block: make them in a thread.
+
+    Every other method raises StorageError where S3 refuses or cannot be reached.
+    """
+
+    def reachable(self) -> bool:
+        """Whether S3 answers at all."""
+
+    def keys(self, prefix: S3Location) -> list[str]:
+        """All keys that begin with the prefix, sorted."""
+
+    def exists(self, location: S3Location) -> bool:
+        """Whether there is an object at exactly this key."""
+
+    def download(self, location: S3Location, path: Path) -> None:
+        """Write an object to `path`, whose folder exists."""
+
+    def upload(self, path: Path, location: S3Location) -> None:
+        """Store a file as an object."""
+
+    def delete(self, location: S3Location) -> None:
+        """Remove an object; one that is not there is no error."""
+
+
+class S3ObjectStore:
+    """S3 itself, wherever `endpoint_url` says it is."""
+
+    def __init__(self, endpoint_url: str, *, region: str, account: str) -> None:
+        # Loopback clouds take a 12-digit access key for the account. Path style: no DNS is needed.
+        self._client: S3Client = boto3.client(
+            "s3",
+            endpoint_url=endpoint_url,
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key="local",  # noqa: S106 - a loopback cloud checks none
+            config=Config(
+                s3={"addressing_style": "path"},
+                retries={"mode": "standard", "max_attempts": 5},
+                connect_timeout=5,
+            ),
+        )
+
+    def reachable(self) -> bool:
+        """See ObjectStore."""
+        try:
+            self._client.list_buckets()
+        except ClientError:
+            return True
+        except BotoCoreError:
+            return False
+        return True
+
+    def keys(self, prefix: S3Location) -> list[str]:
+        """See ObjectStore."""
+        with _refusals(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=prefix.bucket, Prefix=prefix.key
+            )
+            return sorted(one["Key"] for page in pages for one in page.get("Contents", []))
+
+    def exists(self, location: S3Location) -> bool:
+        """See ObjectStore."""
+        with _refusals(location):
+            try:
+                self._client.head_object(Bucket=location.bucket, Key=location.key)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+                    return False
+                raise
+        return True
+
+    def download(self, location: S3Location, path: Path) -> None:
+        """See ObjectStore."""
+        with _refusals(location):
+            self._client.download_file(location.bucket, location.key, str(path))
+
+    def upload(self, path: Path, location: S3Location) -> None:
+        """See ObjectStore."""
+        with _refusals(location):
+            self._client.upload_file(str(path), location.bucket, location.key)
+
+    def delete(self, location: S3Location) -> None:
+        """See ObjectStore."""
+        with _refusals(location):
+            self._client.delete_object(Bucket=location.bucket, Key=location.key)
+
+
+@contextlib.contextmanager
+def _refusals(location: S3Location) -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError, Boto3Error) as error:
+        raise StorageError(f"{location}: {error}") from error

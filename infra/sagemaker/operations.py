@@ -1,0 +1,12 @@
+"""What a control operation is: a request that the service model has checked, to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Takes the checked input; its answer is cut to the operation's output shape before it leaves."""
+
+Operations = Mapping[str, Operation]
+"""Handlers by operation name, e.g. `CreateModel`. Each kind of resource contributes its own."""

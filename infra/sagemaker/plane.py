@@ -1,0 +1,129 @@
+"""SageMaker on this machine: its APIs as an ASGI application, its jobs as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+import httpx
+
+from infra.images import ImageRegistry
+from infra.sagemaker.containers import layout_mode
+from infra.sagemaker.context import PlaneContext, Timing
+from infra.sagemaker.documents import DocumentStore
+from infra.sagemaker.endpoint_configs import EndpointConfigs
+from infra.sagemaker.endpoints import Endpoints
+from infra.sagemaker.invocations import Invocations
+from infra.sagemaker.logs import CloudWatchLogs
+from infra.sagemaker.models import Models
+from infra.sagemaker.object_store import S3ObjectStore
+from infra.sagemaker.protocol import SageMakerApp
+from infra.sagemaker.tags import Tags
+from infra.sagemaker.threads import Threads
+from infra.sagemaker.training_jobs import TrainingJobs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.sagemaker.containers import LayoutMode
+    from infra.sagemaker.logs import LogSink
+    from infra.sagemaker.object_store import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=2.0)
+"""Idle connections to containers end before a server ends them (uvicorn's after 5 s)."""
+
+STORAGE_POLL = 0.2
+
+
+class SageMakerPlane:
+    """The SageMaker plane.
+
+    Everything happens on the event loop in which `start` is awaited; its thread must live as long
+    as the plane, for the kernel ends the containers with it.
+
+    Args:
+        aws_endpoint_url: where S3 and CloudWatch Logs are; containers get it as AWS_ENDPOINT_URL.
+            It may be the address of the very process that the plane is in, and need not answer yet.
+        state_dir: resources and running containers' folders; a second plane needs another one.
+        region: in ARNs and in containers' environment.
+        account: twelve digits, in ARNs and as the access key (a loopback cloud reads it so).
+        images: what can run here.
+        objects: S3, or a stand-in.
+        logs: CloudWatch Logs, or a stand-in.
+        timing: waits and limits.
+        layout: how containers get their /opt/ml; by default what the kernel allows.
+    """
+
+    def __init__(
+        self,
+        *,
+        aws_endpoint_url: str,
+        state_dir: Path,
+        region: str = "us-east-1",
+        account: str = "000000000000",
+        images: ImageRegistry | None = None,
+        objects: ObjectStore | None = None,
+        logs: LogSink | None = None,
+        timing: Timing | None = None,
+        layout: LayoutMode | None = None,
+    ) -> None:
+        place = {"region": region, "account": account}
+        state = state_dir.resolve()
+        self._context = PlaneContext(
+            aws_endpoint_url=aws_endpoint_url,
+            region=region,
+            account=account,
+            work=state / "work",
+            store=DocumentStore(state, **place),
+            objects=objects or S3ObjectStore(aws_endpoint_url, **place),
+            logs=logs or CloudWatchLogs(aws_endpoint_url, **place),
+            images=images or ImageRegistry(),
+            layout=layout or layout_mode(),
+            threads=Threads(8, "sagemaker"),
+            log_threads=Threads(2, "sagemaker-logs"),
+            client=httpx.AsyncClient(limits=KEEP_ALIVE, timeout=None, trust_env=False),  # noqa: S113 - an invocation's limit is on the whole of it
+            timing=timing or Timing(),
+        )
+        self._training_jobs = TrainingJobs(self._context)
+        self._endpoints = Endpoints(self._context)
+        self._restoring: asyncio.Task[None] | None = None
+        parts = (
+            self._training_jobs,
+            Models(self._context),
+            EndpointConfigs(self._context),
+            self._endpoints,
+            Tags(self._context.store),
+        )
+        operations = {
+            name: handler for part in parts for name, handler in part.operations().items()
+        }
+        self.app = SageMakerApp(operations, Invocations(self._context, self._endpoints))
+
+    async def start(self) -> None:
+        """Read the state, and begin to bring back what ran; returns without waiting for that."""
+        self._context.store.load()
+        self._endpoints.prepare()
+        self._restoring = asyncio.create_task(self._restore())
+        logger.info("SageMaker plane: %s", self._context.layout.value)
+
+    async def stop(self) -> None:
+        """End every container within a few seconds; what ran comes back with the next `start`."""
+        if self._restoring:
+            self._restoring.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._restoring
+        await asyncio.gather(self._training_jobs.close(), self._endpoints.close())
+        await self._context.client.aclose()
+        self._context.threads.close()
+        self._context.log_threads.close()
+
+    async def _restore(self) -> None:
+        """Models and data come from S3, which may begin to answer only after the plane's start."""
+        while not await self._context.threads.run(self._context.objects.reachable):  # noqa: ASYNC110 - S3 sends no events
+            await asyncio.sleep(STORAGE_POLL)
+        await self._endpoints.restore()
+        await self._training_jobs.restore()

@@ -1,0 +1,144 @@
+"""The wire: an ASGI application for SageMaker's control API (awsJson1.1) and its Runtime (REST)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from contracts import ENDPOINT_PAYLOAD_BYTES
+from infra.sagemaker.errors import (
+    SerializationException,
+    ServiceError,
+    UnknownOperationException,
+)
+from infra.sagemaker.service_model import (
+    TARGET_PREFIX,
+    check_input,
+    operation_model,
+    shape_output,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from infra.sagemaker.invocations import Invocations
+    from infra.sagemaker.operations import Operations
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+
+JSON_1_1 = "application/x-amz-json-1.1"
+ERROR_TYPE = "x-amzn-ErrorType"
+
+_RUNTIME_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
+
+
+class SageMakerApp:
+    """Answers one request at a time to `(scope, receive, send)`; holds no state of its own."""
+
+    def __init__(self, operations: Operations, invocations: Invocations) -> None:
+        self._operations, self._invocations = operations, invocations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an HTTP request; errors leave in the form that their API has."""
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])  # servers take this for "not spoken here"
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
+        body = await _read_body(receive)
+        runtime = _RUNTIME_PATH.fullmatch(scope["path"])
+        if runtime:
+            await self._runtime(send, unquote(runtime[1]), headers, body)
+        else:
+            await self._control(send, headers.get("x-amz-target", ""), body)
+
+    async def _control(self, send: Send, target: str, body: bytes) -> None:
+        try:
+            answer = await self._operate(target, body)
+        except ServiceError as error:
+            content = {"__type": error.code, "message": error.message}
+            await _respond(send, error.status, content, {"content-type": JSON_1_1})
+        except Exception:
+            logger.exception("%s", target)
+            content = {"__type": "InternalFailure", "message": "See the local cloud's own log."}
+            await _respond(send, 500, content, {"content-type": JSON_1_1})
+        else:
+            await _respond(send, 200, answer, {"content-type": JSON_1_1})
+
+    async def _operate(self, target: str, body: bytes) -> dict[str, Any]:
+        if not target.startswith(TARGET_PREFIX):
+            raise UnknownOperationException(
+                f"X-Amz-Target {target!r}: expected {TARGET_PREFIX}<Operation>, or POST to "
+                "/endpoints/<name>/invocations."
+            )
+        name = target.removeprefix(TARGET_PREFIX)
+        operation_model(name)
+        operation = self._operations.get(name)
+        if operation is None:
+            offered = ", ".join(sorted(self._operations))
+            raise UnknownOperationException(
+                f"{name} is not offered by this local SageMaker, which has {offered}."
+            )
+        try:
+            parameters = json.loads(body or b"{}")
+        except ValueError as error:
+            raise SerializationException(f"The request's body is not JSON: {error}.") from None
+        return shape_output(name, await operation(check_input(name, parameters)))
+
+    async def _runtime(
+        self,
+        send: Send,
+        endpoint: str,
+        headers: dict[str, str],
+        body: bytes,
+    ) -> None:
+        try:
+            answer = await self._invocations.invoke(endpoint, headers, body)
+        except ServiceError as error:
+            named = {} if error.code.isdigit() else {ERROR_TYPE: error.code}
+            json_type = {"content-type": "application/json"}
+            await _respond(send, error.status, error.body(), json_type | named)
+        except Exception:
+            logger.exception("invocation of %s", endpoint)
+            failure = {ERROR_TYPE: "InternalFailure", "content-type": "application/json"}
+            await _respond(send, 500, {"Message": "See the local cloud's own log."}, failure)
+        else:
+            await _respond(send, 200, answer.body, answer.headers)
+
+
+async def _read_body(receive: Receive) -> bytes:
+    """The request's body; of one over the limit just enough is kept to see that it is."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        chunk = message.get("body", b"")
+        if size <= ENDPOINT_PAYLOAD_BYTES:
+            chunks.append(chunk)
+        size += len(chunk)
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+async def _respond(
+    send: Send, status: int, content: bytes | dict[str, Any], headers: dict[str, str]
+) -> None:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    all_headers = {
+        **headers,
+        "x-amzn-RequestId": str(uuid.uuid4()),
+        "content-length": str(len(body)),
+    }
+    encoded = [(key.lower().encode(), text.encode("latin-1")) for key, text in all_headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,229 @@
+"""CreateTrainingJob, DescribeTrainingJob, ListTrainingJobs and StopTrainingJob."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from contracts import DeployError
+from infra.images import TRAIN
+from infra.sagemaker.documents import TRAINING_JOB, Document, now
+from infra.sagemaker.errors import ResourceInUse, ValidationException, not_implemented
+from infra.sagemaker.listing import page
+from infra.sagemaker.metrics import check_definitions
+from infra.sagemaker.object_store import S3Location, StorageError
+from infra.sagemaker.training_inputs import channel_location
+from infra.sagemaker.training_run import TrainingRun
+
+if TYPE_CHECKING:
+    from infra.sagemaker.context import PlaneContext
+    from infra.sagemaker.operations import Operations
+
+DEFAULT_RUNTIME_SECONDS = 86_400
+"""MaxRuntimeInSeconds where the request gives none (API reference, StoppingCondition)."""
+
+UNFINISHED = ("InProgress", "Stopping")
+
+
+class TrainingJobs:
+    """Training jobs: their documents, and the runs that are under way."""
+
+    def __init__(self, context: PlaneContext) -> None:
+        self._context = context
+        self._runs: dict[str, TrainingRun] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def operations(self) -> Operations:
+        """The operations that this class answers."""
+        return {
+            "CreateTrainingJob": self.create,
+            "DescribeTrainingJob": self.describe,
+            "ListTrainingJobs": self.list_page,
+            "StopTrainingJob": self.stop_job,
+        }
+
+    async def restore(self) -> None:
+        """Run again what the plane's end interrupted; clear away what belongs to no job."""
+        folder = self._context.work / TRAINING_JOB
+        jobs = self._context.store.all(TRAINING_JOB)
+        unfinished = {
+            job["TrainingJobName"]: job for job in jobs if job["TrainingJobStatus"] in UNFINISHED
+        }
+        for left in folder.iterdir() if folder.exists() else ():
+            if left.name not in unfinished:
+                await self._context.threads.run(shutil.rmtree, left, ignore_errors=True)
+        for name, job in unfinished.items():
+            if name not in self._runs:
+                self._start(job, resumed=True)
+
+    async def close(self) -> None:
+        """End every container; the jobs stay unfinished and are run again by `restore`."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def create(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Check everything that can be checked before the job starts, then start it."""
+        name, store = request["TrainingJobName"], self._context.store
+        _check_supported(request)
+        self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
+        check_definitions(request["AlgorithmSpecification"].get("MetricDefinitions", []))
+        self._check_free(name)
+        for channel in request.get("InputDataConfig", []):
+            await self._check_channel(channel, request["RoleArn"])
+        self._check_free(name)
+        arn, moment = store.arn(TRAINING_JOB, name), now()
+        message = "Preparing the instances for training"
+        job = {
+            "StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_RUNTIME_SECONDS},
+            "EnableNetworkIsolation": False,
+            "EnableInterContainerTrafficEncryption": False,
+            "EnableManagedSpotTraining": False,
+            **request,
+            "TrainingJobArn": arn,
+            "TrainingJobStatus": "InProgress",
+            "SecondaryStatus": "Starting",
+            "SecondaryStatusTransitions": [
+                {"Status": "Starting", "StartTime": moment, "StatusMessage": message}
+            ],
+            "ModelArtifacts": {"S3ModelArtifacts": ""},
+            "CreationTime": moment,
+            "LastModifiedTime": moment,
+        }
+        job["StoppingCondition"].setdefault("MaxRuntimeInSeconds", DEFAULT_RUNTIME_SECONDS)
+        store.put(TRAINING_JOB, name, job)
+        self._start(job)
+        return {"TrainingJobArn": arn}
+
+    async def describe(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The job's document."""
+        return self._find(request["TrainingJobName"])
+
+    async def list_page(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A page of jobs."""
+        return page(
+            self._context.store.all(TRAINING_JOB),
+            request,
+            kind="TrainingJob",
+            member="TrainingJobSummaries",
+            default_order="Ascending",
+        )
+
+    async def stop_job(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask a running job to end; one that is stopping already is left to it."""
+        job = self._find(request["TrainingJobName"])
+        status = job["TrainingJobStatus"]
+        if status not in UNFINISHED:
+            raise ValidationException(
+                f"The request was rejected because the training job is in status {status}."
+            )
+        if status == "InProgress":
+            self._runs[job["TrainingJobName"]].stop()
+        return {}
+
+    def _start(self, job: Document, *, resumed: bool = False) -> None:
+        name = job["TrainingJobName"]
+        self._runs[name] = run = TrainingRun(self._context, job, resumed=resumed)
+        task = asyncio.create_task(run.run(), name=f"training job {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._runs.pop(name, None))
+
+    def _find(self, name: str) -> Document:
+        job = self._context.store.get(TRAINING_JOB, name)
+        if job is None:
+            # The model says ResourceNotFound; the service answers this (aws/aws-sdk#165), and the
+            # waiters of boto3 count on it.
+            raise ValidationException("Requested resource not found.")
+        return job
+
+    def _check_free(self, name: str) -> None:
+        if self._context.store.get(TRAINING_JOB, name) is not None:
+            raise ResourceInUse(
+                "Training job names must be unique within an AWS account and region, and a "
+                "training job with this name already exists "
+                f"({self._context.store.arn(TRAINING_JOB, name)})"
+            )
+
+    def _check_image(self, image: str) -> None:
+        try:
+            self._context.images.argv(image, TRAIN)
+        except DeployError as error:
+            raise ValidationException(error.message) from None
+
+    async def _check_channel(self, channel: dict[str, Any], role: str) -> None:
+        location = channel_location(channel)
+        cause = ""
+        try:
+            found = await self._context.threads.run(self._context.objects.keys, location)
+        except StorageError as error:
+            found, cause = [], f" Error message from S3: {error.message}"
+        if not found:
+            raise ValidationException(
+                f'No S3 objects found under S3 URL "{location}" given in input data source. Please '
+                "ensure that the bucket exists in the selected region "
+                f"({self._context.region}), that objects exist under that S3 prefix, and that the "
+                f'role "{role}" has "s3:ListBucket" permissions on bucket '
+                f'"{location.bucket}".{cause}'
+            )
+
+
+def _check_supported(request: dict[str, Any]) -> None:
+    """Refuse by name what a job here cannot do.
+
+    Some members have become optional in the service model only for kinds of jobs that are not
+    offered here: here they are required.
+    """
+    required = {
+        "algorithmSpecification": request.get("AlgorithmSpecification"),
+        "resourceConfig": request.get("ResourceConfig"),
+        "resourceConfig.instanceType": request.get("ResourceConfig", {}).get("InstanceType"),
+        "resourceConfig.instanceCount": request.get("ResourceConfig", {}).get("InstanceCount"),
+    }
+    for member, value in required.items():
+        if value is None:
+            raise ValidationException(
+                f"1 validation error detected: Value null at '{member}' failed to satisfy "
+                "constraint: Member must not be null"
+            )
+    algorithm = request["AlgorithmSpecification"]
+    for member in ("ContainerEntrypoint", "ContainerArguments"):
+        if algorithm.get(member):
+            raise not_implemented(member, "an image runs with its own entrypoint")
+    if "TrainingImage" not in algorithm:
+        raise not_implemented("AlgorithmName", "name a TrainingImage")
+    if request["ResourceConfig"]["InstanceCount"] != 1:
+        raise not_implemented("InstanceCount other than 1", "a job runs on one instance")
+    output = request["OutputDataConfig"]
+    if output.get("CompressionType", "GZIP") != "GZIP":
+        raise not_implemented("OutputDataConfig.CompressionType NONE", "artifacts are GZIP")
+    _check_location(output["S3OutputPath"])
+    if checkpoints := request.get("CheckpointConfig"):
+        _check_location(checkpoints["S3Uri"])
+    for channel in request.get("InputDataConfig", []):
+        _check_channel_supported(channel, algorithm["TrainingInputMode"])
+
+
+def _check_channel_supported(channel: dict[str, Any], job_mode: str) -> None:
+    name, supported = channel["ChannelName"], "channels are S3Prefix in File mode, uncompressed"
+    source = channel["DataSource"].get("S3DataSource")
+    if source is None:
+        raise not_implemented(f"channel {name}: this kind of DataSource", supported)
+    settings = {
+        "S3DataType": (source["S3DataType"], "S3Prefix"),
+        "InputMode": (channel.get("InputMode", job_mode), "File"),
+        "CompressionType": (channel.get("CompressionType", "None"), "None"),
+        "RecordWrapperType": (channel.get("RecordWrapperType", "None"), "None"),
+    }
+    for member, (given, offered) in settings.items():
+        if given != offered:
+            raise not_implemented(f"channel {name}: {member} {given}", supported)
+    _check_location(source["S3Uri"])
+
+
+def _check_location(uri: str) -> None:
+    try:
+        S3Location.parse(uri)
+    except StorageError as error:
+        raise ValidationException(error.message) from None
