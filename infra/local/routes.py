@@ -1,0 +1,160 @@
+"""The cloud's one door: each request goes to MiniStack, the SageMaker plane or a website."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from ministack import app as ministack
+
+from contracts import GATEWAY_PAYLOAD_BYTES
+from infra.local import website
+from infra.local.adapter import gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from infra.local.saving import StateSaver
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+HEALTH_PATH = "/_snapshelf/health"
+LOCALSTACK_HEALTH_PATH = "/_localstack/health"
+
+_CREDENTIAL = re.compile(r"Credential=[^/,\s]+/\d+/[^/,\s]+/(?P<service>[^/,\s]+)/aws4_request")
+_READING = ("GET", "HEAD", "OPTIONS")
+_JSON = {"Content-Type": "application/json"}
+
+
+class CloudApp:
+    """The ASGI application of the whole cloud.
+
+    Args:
+        plane: the SageMaker plane's ASGI application.
+        saver: is told of every request that may have changed MiniStack's state.
+        health: what the health route answers, as JSON.
+    """
+
+    def __init__(self, plane: App, saver: StateSaver, health: Callable[[], dict[str, Any]]) -> None:
+        self._plane = plane
+        self._saver = saver
+        self._health = health
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Route one ASGI connection."""
+        if scope["type"] != "http":
+            await ministack.app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
+        host, path = headers.get("host", ""), scope["path"]
+        bucket = website.bucket_of(host)
+        api = ministack._parse_execute_api_url(host, path)  # noqa: SLF001
+        if path in (HEALTH_PATH, LOCALSTACK_HEALTH_PATH):
+            await respond(send, 200, _JSON, json.dumps(self._health()).encode())
+        elif bucket is not None:
+            status, fields, body = await website.answer(bucket, scope["method"], path, headers)
+            await respond(send, status, fields, body, head=scope["method"] == "HEAD")
+        elif api is not None:
+            await self._gateway(api, headers, scope, receive, send)
+        elif not _is_own_origin(headers.get("origin")):
+            await respond(
+                send, 403, _JSON, b'{"message":"Forbidden: a foreign web page\'s origin"}'
+            )
+        elif signed_service(headers, scope["query_string"]) == "sagemaker":
+            await self._plane(scope, receive, send)
+        else:
+            await ministack.app(scope, receive, send)
+            if scope["method"] not in _READING:
+                self._saver.changed(only_logs=_is_only_logged(headers, path))
+
+    async def _gateway(
+        self,
+        api: tuple[str, str, str],
+        headers: dict[str, str],
+        scope: Message,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """API Gateway's payload limit, held before the body is in memory."""
+        api_id, stage, _ = api
+        body = await _read(headers, receive)
+        if body is None:
+            refusal = gateway.payload_too_large(api_id, stage, headers)
+            if refusal is not None:
+                await respond(send, *refusal)
+                return
+            body = b""  # no such stage: MiniStack's own answer
+        await ministack.app(scope, _replay(body, receive), send)
+        self._saver.changed(only_logs=True)
+
+
+def signed_service(headers: dict[str, str], query_string: bytes) -> str | None:
+    """The service in a SigV4 credential scope, of the header or of a presigned address."""
+    credential = headers.get("authorization", "")
+    if b"X-Amz-Credential" in query_string:
+        values = parse_qs(query_string.decode("latin-1")).get("X-Amz-Credential", [""])
+        credential = f"Credential={values[0]}"
+    match = _CREDENTIAL.search(credential)
+    return match["service"] if match else None
+
+
+def _is_own_origin(origin: str | None) -> bool:
+    """Whether a request may have come from a page of this machine, or from no page at all.
+
+    Any site that a browser shows could otherwise make it post a Lambda function to loopback.
+    """
+    if origin is None:
+        return True
+    host = urlsplit(origin).hostname or ""
+    return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
+
+
+def _is_only_logged(headers: dict[str, str], path: str) -> bool:
+    """Whether a request changes nothing but logs: PutLogEvents and Invoke come by the hundred."""
+    return headers.get("x-amz-target", "").startswith("Logs_") or path.endswith("/invocations")
+
+
+async def _read(headers: dict[str, str], receive: Receive) -> bytes | None:
+    """A request's body; None beyond API Gateway's limit."""
+    declared = headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > GATEWAY_PAYLOAD_BYTES:
+        return None
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > GATEWAY_PAYLOAD_BYTES:
+            return None
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A channel that gives the body that was read, then whatever follows it."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed
+
+
+async def respond(
+    send: Send, status: int, headers: dict[str, Any], body: bytes, *, head: bool = False
+) -> None:
+    """Send a whole ASGI response; a header may have several values."""
+    fields = [
+        (name.lower().encode("latin-1"), str(item).encode("latin-1"))
+        for name, value in headers.items()
+        if name.lower() != "content-length"
+        for item in (value if isinstance(value, (list, tuple)) else [value])
+    ]
+    fields.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": b"" if head else body})
