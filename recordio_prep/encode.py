@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-_PNG_COMPRESSION = 6
+_PNG_COMPRESSION = 1  # 6 takes 2.4 times as long for 3 % fewer bytes of a real photo
 
 
 @dataclass(frozen=True, slots=True)

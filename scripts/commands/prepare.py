@@ -1,0 +1,142 @@
+"""`snapshelf prepare`: category folders become records."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from contracts import DATASET_FILE, LEFT_OUT_FILE, PHOTO_SIZE
+from recordio_prep import prepare
+
+if TYPE_CHECKING:
+    from recordio_prep import Dataset
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.command("prepare", short_help="Pack category folders into records.")
+@click.argument("photos", type=_FOLDER)
+@click.option("--out", required=True, type=_FOLDER, help="Where the records go; made if absent.")
+@click.option(
+    "--size", default=PHOTO_SIZE, show_default=True, help="Width and height of a packed photo."
+)
+@click.option(
+    "--train-ratio",
+    default=0.7,
+    show_default=True,
+    help="Share of each category that is trained on; the rest is for validation.",
+)
+@click.option("--seed", default=0, show_default=True, help="Decides the split and the order.")
+@click.option(
+    "--validation", type=_FOLDER, help="Folder of the same categories, for validation as a whole."
+)
+@click.option("--test", type=_FOLDER, help="Likewise, for the final test.")
+@click.option(
+    "--encoding",
+    type=click.Choice(["jpeg", "png"]),
+    help="For all records. By default train is JPEG, validation and test PNG (lossless).",
+)
+@click.option("--quality", default=95, show_default=True, help="JPEG quality, 1 to 100.")
+@click.option("--workers", type=int, help="Processes that encode.  [default: one for each core]")
+@click.option("--strict", is_flag=True, help="Fail if any photo cannot be read.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def prepare_command(
+    *,
+    photos: Path,
+    out: Path,
+    size: int,
+    train_ratio: float,
+    seed: int,
+    validation: Path | None,
+    test: Path | None,
+    encoding: str | None,
+    quality: int,
+    workers: int | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    r"""Pack the photos of PHOTOS/<category>/ into records for training.
+
+    A photo belongs to the top folder that it lies in, however deep. Photos of any common format,
+    colour mode and orientation become upright RGB squares; what cannot be read is listed with its
+    reason in left_out.csv. The split is stratified: the same share of every category is trained
+    on, and adding photos later hardly moves others across.
+
+    OUT then holds train and validation (and test) as .rec, .idx and .lst, which MXNet and
+    SageMaker read, and dataset.json. A second run with nothing changed keeps what is there.
+
+    \b
+    Example:
+      snapshelf prepare photos --out records
+      snapshelf prepare photos/train --test photos/test --out records --train-ratio 0.8
+    """
+    start = time.monotonic()
+    former = _written(out)
+    dataset = prepare(
+        photos,
+        out,
+        size=size,
+        train_ratio=train_ratio,
+        seed=seed,
+        validation=validation,
+        test=test,
+        encoding=encoding,
+        quality=quality,
+        strict=strict,
+        workers=workers,
+    )
+    up_to_date = _written(out) == former
+    photos_per_second = None if up_to_date else _total(dataset) / (time.monotonic() - start)
+    if as_json:
+        result = {"records": str(out), "up_to_date": up_to_date, **dataset.to_dict()}
+        click.echo(json.dumps(result | {"photos_per_second": photos_per_second}))
+    else:
+        click.echo(_table(dataset))
+        click.echo(_summary(dataset, out, photos_per_second))
+
+
+def _written(out: Path) -> int | None:
+    """When dataset.json was written, in nanoseconds; it is not touched where nothing changed."""
+    document = out / DATASET_FILE
+    return document.stat().st_mtime_ns if document.exists() else None
+
+
+def _total(dataset: Dataset) -> int:
+    return sum(split.photos for split in dataset.splits.values())
+
+
+def _table(dataset: Dataset) -> str:
+    rows = [
+        ("category", *dataset.splits),
+        *(
+            (name, *(f"{split.by_class[name]:,}" for split in dataset.splits.values()))
+            for name in dataset.classes
+        ),
+        ("all", *(f"{split.photos:,}" for split in dataset.splits.values())),
+    ]
+    width = max(len(row[0]) for row in rows)
+    return "\n".join(
+        f"{name:<{width}}" + "".join(f"{count:>12}" for count in counts) for name, *counts in rows
+    )
+
+
+def _summary(dataset: Dataset, out: Path, photos_per_second: float | None) -> str:
+    preparation = dataset.preparation
+    rate = "up to date" if photos_per_second is None else f"{photos_per_second:,.0f} photos/s"
+    return "\n".join(
+        (
+            f"mean  {_channels(preparation.mean)}   std  {_channels(preparation.std)}   of 0..255",
+            f"left out  {dataset.left_out:,}" + (f" ({LEFT_OUT_FILE})" * bool(dataset.left_out)),
+            f"{out}: {preparation.size} x {preparation.size} pixels, {rate}",
+        )
+    )
+
+
+def _channels(values: tuple[float, float, float]) -> str:
+    return " ".join(
+        f"{name} {value:.1f}" for name, value in zip(("R", "G", "B"), values, strict=True)
+    )
