@@ -1,4 +1,4 @@
-"""The warm workers of every Lambda function: re-used, capped, replaced when the function changes."""
+"""The warm workers of all Lambda functions: re-used, capped, replaced with their function."""
 
 from __future__ import annotations
 

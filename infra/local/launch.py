@@ -135,20 +135,25 @@ def _refuse_taken_port(host: str, port: int) -> None:
 def _await_ready(
     process: subprocess.Popen[bytes], state: Path, timeout_seconds: float
 ) -> CloudInfo:
-    deadline = time.monotonic() + timeout_seconds
     try:
-        while time.monotonic() < deadline:
-            running = status(state)
-            if running is not None and running.pid == process.pid:
-                _own_children[process.pid] = process
-                return running
-            if process.poll() is not None:
-                raise _not_up(state, f"it ended with exit code {process.returncode}")
-            time.sleep(_POLL_SECONDS)
-        raise _not_up(state, f"it did not answer within {timeout_seconds:g} s")
+        running = _poll_ready(process, state, timeout_seconds)
     except BaseException:  # Ctrl-C while it starts leaves no cloud behind either
         processes.stop(process, grace_seconds=5)
         raise
+    _own_children[process.pid] = process
+    return running
+
+
+def _poll_ready(process: subprocess.Popen[bytes], state: Path, timeout_seconds: float) -> CloudInfo:
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        running = status(state)
+        if running is not None and running.pid == process.pid:
+            return running
+        if process.poll() is not None:
+            raise _not_up(state, f"it ended with exit code {process.returncode}")
+        time.sleep(_POLL_SECONDS)
+    raise _not_up(state, f"it did not answer within {timeout_seconds:g} s")
 
 
 def _not_up(state: Path, reason: str) -> DeployError:

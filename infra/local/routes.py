@@ -82,7 +82,7 @@ class CloudApp:
     ) -> None:
         """API Gateway's payload limit, held before the body is in memory."""
         api_id, stage, _ = api
-        body = await _read(headers, receive)
+        body = await _read(receive)
         if body is None:
             refusal = gateway.payload_too_large(api_id, stage, headers)
             if refusal is not None:
@@ -119,20 +119,21 @@ def _is_only_logged(headers: dict[str, str], path: str) -> bool:
     return headers.get("x-amz-target", "").startswith("Logs_") or path.endswith("/invocations")
 
 
-async def _read(headers: dict[str, str], receive: Receive) -> bytes | None:
-    """A request's body; None beyond API Gateway's limit."""
-    declared = headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > GATEWAY_PAYLOAD_BYTES:
-        return None
-    parts, size, more = [], 0, True
+async def _read(receive: Receive) -> bytes | None:
+    """A request's body; None beyond API Gateway's limit.
+
+    What lies beyond is read on and dropped: a client that is still sending would see its connection
+    break instead of the answer.
+    """
+    body, size, more = bytearray(), 0, True
     while more:
         message = await receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > GATEWAY_PAYLOAD_BYTES:
-            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= GATEWAY_PAYLOAD_BYTES:
+            body += part
         more = message.get("more_body", False)
-    return b"".join(parts)
+    return bytes(body) if size <= GATEWAY_PAYLOAD_BYTES else None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -40,7 +40,7 @@ def _with_state(command: Callable[..., None]) -> Callable[..., None]:
 )
 @_with_state
 def up_command(port: int, host: str, state: Path, as_json: bool) -> None:
-    """Start the local cloud: S3, Lambda, API Gateway, SageMaker and more on one port.
+    r"""Start the local cloud: S3, Lambda, API Gateway, SageMaker and more on one port.
 
     It goes on in the background until `snapshelf down`, and comes back with all that it held.
     Where it already runs, this only says so.

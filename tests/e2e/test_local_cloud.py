@@ -638,7 +638,7 @@ def test_nothing_is_written_outside_the_state_folder(
     client = client_at(own_cloud.endpoint_url)("lambda")
     make_function(client, "kept")
     call(client, "kept", do="shout", n=1)
-    links = [os.readlink(fd) for fd in Path(f"/proc/{own_cloud.pid}/fd").iterdir()]
+    links = [str(fd.readlink()) for fd in Path(f"/proc/{own_cloud.pid}/fd").iterdir()]
     files = [link for link in links if link.startswith("/") and not link.startswith("/dev")]
     assert files
     assert all(link.startswith(str(own_cloud.state)) for link in files)

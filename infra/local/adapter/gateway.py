@@ -65,7 +65,7 @@ def canonical_name(name: str) -> str:
     return _SPELLED.get(spelled, spelled)
 
 
-async def invoke_proxy(
+async def invoke_proxy(  # noqa: PLR0917 - MiniStack's own call
     integration: Record,
     api_id: str,
     stage_name: str,
@@ -97,8 +97,8 @@ async def invoke_proxy(
             function, event, account_id=owner_account_id, region=owner_region
         )
     )
-    seconds = min((integration.get("timeoutInMillis") or 29_000) / 1000, INTEGRATION_SECONDS)
-    done, _ = await asyncio.wait({call}, timeout=seconds)
+    milliseconds = float(integration.get("timeoutInMillis") or INTEGRATION_SECONDS * 1000)
+    done, _ = await asyncio.wait({call}, timeout=min(milliseconds / 1000, INTEGRATION_SECONDS))
     if not done:  # the function goes on, as on AWS: nobody waits for it any more
         return _error("INTEGRATION_TIMEOUT", "Endpoint request timed out")
     result, missing = call.result()

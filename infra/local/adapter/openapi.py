@@ -148,7 +148,8 @@ def _fill(api_id: str, document: Record) -> None:
                     **item[name],
                     "parameters": [*item.get("parameters", []), *item[name].get("parameters", [])],
                 }
-                _import_operation(api_id, resource_id, http_method, operation, schemes, validators)
+                at = (api_id, resource_id, http_method)
+                _import_operation(at, operation, schemes, validators)
     for response_type, response in (document.get(f"{_PREFIX}gateway-responses") or {}).items():
         apigateway._put_gateway_response(api_id, response_type, response)  # noqa: SLF001
 
@@ -181,7 +182,7 @@ def _import_validators(api_id: str, document: Record) -> dict[str, str]:
 
 def _resource(api_id: str, path: str) -> str:
     """The id of the resource at `path`, made with its parents where it is missing."""
-    ids = {r["path"]: i for i, r in apigateway._resources[api_id].items()}  # noqa: SLF001
+    ids: dict[str, str] = {r["path"]: i for i, r in apigateway._resources[api_id].items()}  # noqa: SLF001
     parent, walked = ids["/"], ""
     for part in path.strip("/").split("/") if path.strip("/") else []:
         walked = f"{walked}/{part}"
@@ -193,14 +194,8 @@ def _resource(api_id: str, path: str) -> str:
 
 
 def _import_operation(
-    api_id: str,
-    resource_id: str,
-    http_method: str,
-    operation: Record,
-    schemes: Record,
-    validators: dict[str, str],
+    at: tuple[str, str, str], operation: Record, schemes: Record, validators: dict[str, str]
 ) -> None:
-    at = (api_id, resource_id, http_method)
     method = apigateway._method_security(operation["security"], schemes)  # noqa: SLF001
     method["operationName"] = operation.get("operationId", "")
     method["requestParameters"] = {
