@@ -25,8 +25,8 @@ _BATCH = 16
 _BATCHES_AHEAD = 4
 """Batches in flight by worker: what bounds the memory."""
 
-_PHOTOS_WORTH_A_WORKER = 64
-"""A process takes about 0.3 s to start: as long as this many photos take to encode."""
+_PHOTOS_WORTH_A_WORKER = 2 * _BATCH
+"""With fewer a process would only wait."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -44,7 +44,9 @@ def encode_all(jobs: Iterable[Job], *, workers: int) -> Iterator[Encoded | Unrea
         return
     pool = ProcessPoolExecutor(
         workers,
-        mp_context=multiprocessing.get_context("spawn"),  # fork is unsafe where threads run
+        # To spawn would import the whole command line again, a second by worker. No lock that a
+        # forked worker takes is held by another thread of a program that packs.
+        mp_context=multiprocessing.get_context("fork"),
         initializer=_become_worker,
         initargs=(os.getpid(),),
     )

@@ -59,7 +59,7 @@ def prepare_command(
     strict: bool,
     as_json: bool,
 ) -> None:
-    r"""Pack the photos of PHOTOS/<category>/ into records for training.
+    """Pack the photos of PHOTOS/<category>/ into records for training.
 
     A photo belongs to the top folder that it lies in, however deep. Photos of any common format,
     colour mode and orientation become upright RGB squares; what cannot be read is listed with its
@@ -73,7 +73,7 @@ def prepare_command(
     Example:
       snapshelf prepare photos --out records
       snapshelf prepare photos/train --test photos/test --out records --train-ratio 0.8
-    """
+    """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     start = time.monotonic()
     former = _written(out)
     dataset = prepare(
