@@ -14,7 +14,6 @@ from contracts import (
     MODEL_CARD_FILE,
     ONNX_FILE,
     PARAMS_FILE,
-    PHOTO_FIT,
     SHAPES_FILE,
     SYMBOL_FILE,
 )
@@ -24,7 +23,7 @@ from training.onnx_export import export_onnx
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from training.channels import Statistics
+    from photo import Preparation
     from training.hyperparameters import Hyperparameters
 
 VERSION_DIGITS = 12
@@ -38,7 +37,7 @@ def write_artifact(
     epoch: int,
     classes: tuple[str, ...],
     settings: Hyperparameters,
-    statistics: Statistics,
+    preparation: Preparation,
     metrics: dict[str, Any],
 ) -> dict[str, Any]:
     """Write what becomes model.tar.gz, and return the model card.
@@ -50,7 +49,7 @@ def write_artifact(
         epoch: the best one, from 0; it names the .params file.
         classes: names in output order.
         settings: of the job.
-        statistics: by which the photo's pixels were normalised.
+        preparation: how a photo becomes the network's input.
         metrics: of the job, JSON-like; copied into the card.
     """
     model_dir.mkdir(parents=True, exist_ok=True)
@@ -67,12 +66,7 @@ def write_artifact(
         "version": hashlib.sha256(onnx).hexdigest()[:VERSION_DIGITS],
         "network": f"resnet{settings.num_layers}",
         "classes": list(classes),
-        "photo": {
-            "size": settings.image_shape[1],
-            "fit": PHOTO_FIT,
-            "mean": list(statistics.mean),
-            "std": list(statistics.std),
-        },
+        "photo": preparation.to_dict(),
         "threshold": settings.threshold,
         "metrics": metrics,
         "hyperparameters": settings.document(),

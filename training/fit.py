@@ -17,7 +17,8 @@ from training.schedules import learning_rate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from training.channels import Channel, Statistics
+    from photo import Preparation
+    from training.channels import Channel
     from training.hyperparameters import Hyperparameters
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Fit:
 
     network: Any
     settings: Hyperparameters
-    statistics: Statistics
+    preparation: Preparation
     should_stop: Callable[[], bool] = lambda: False
     history: list[Epoch] = field(default_factory=list)
     best: Epoch | None = None
@@ -82,7 +83,7 @@ class Fit:
         metric = mx.metric.Accuracy()
         batches = train.shuffled_batches(
             size,
-            self.statistics,
+            self.preparation,
             settings.mini_batch_size,
             augmentation_type=settings.augmentation_type,
             seed=settings.seed + number,
@@ -108,7 +109,7 @@ class Fit:
     def _validate(self, validation: Channel | None, number: int, size: int) -> float | None:
         if validation is None:
             return None
-        score = accuracy(self.network, validation, size, self.statistics)
+        score = accuracy(self.network, validation, size, self.preparation)
         logger.info("Epoch[%d] Validation-accuracy=%f", number, score)
         return score
 

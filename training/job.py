@@ -40,13 +40,13 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
     train_channel = channels["train"]
     if train_channel is None:
         raise TrainingError("the job has no train channel", hint="give it one with a .rec file")
-    classes, statistics = read_dataset(train_channel.records.parent)
+    classes, preparation = read_dataset(train_channel.records.parent, settings.image_shape[1])
     classes = _check_classes(settings, classes)
     _check_samples(settings, train_channel)
 
     network = build(settings.num_layers, len(classes))
     initialise(network, settings.image_shape)
-    fit = Fit(network, settings, statistics, should_stop)
+    fit = Fit(network, settings, preparation, should_stop)
     fit.run(train_channel, channels["validation"])
     if fit.best is None:
         raise TrainingError("the job was stopped before its first epoch at full size had ended")
@@ -61,7 +61,7 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
     }
     if channels["test"]:
         size = settings.image_shape[1]
-        metrics["test_accuracy"] = accuracy(network, channels["test"], size, statistics)
+        metrics["test_accuracy"] = accuracy(network, channels["test"], size, preparation)
         logger.info("Test-accuracy=%f", metrics["test_accuracy"])
     metrics["seconds"] = round(time.perf_counter() - start, 1)
     card = write_artifact(
@@ -71,7 +71,7 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
         epoch=fit.best.number,
         classes=classes,
         settings=settings,
-        statistics=statistics,
+        preparation=preparation,
         metrics=metrics,
     )
     environment.output_data_dir.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,44 @@
+"""The program of the inference image: `serve`, in SageMaker's container layout."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import uvicorn
+
+from contracts import ArtifactError
+from hosting.app import create_app
+from hosting.environment import Environment
+from hosting.model import Model
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 25
+"""Requests under way may end within it; SageMaker kills 30 s after SIGTERM."""
+
+
+def main() -> int:
+    """Load the model, then serve it until SIGTERM; 1 when the artifact cannot be used."""
+    environment = Environment.from_environ(os.environ)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
+    try:
+        model = Model.load(environment.model_dir, threads=environment.threads)
+    except ArtifactError as error:
+        logger.error("%s (%s)", error.message, error.hint)  # noqa: TRY400 - no bug, no traceback
+        return 1
+    logger.info("serving model %s: %d classes", model.version, len(model.classes))
+    uvicorn.run(
+        create_app(model),
+        host=environment.host,
+        port=environment.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""A model artifact, loaded: photos in, class probabilities out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime as ort
+
+from contracts import DEFAULT_THRESHOLD, MODEL_CARD_FILE, ONNX_FILE, ArtifactError
+from photo import Preparation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ERRORS_ONLY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network with what it needs to be asked: its classes and how a photo is prepared."""
+
+    classes: tuple[str, ...]
+    preparation: Preparation
+    threshold: float
+    version: str
+    card: dict[str, Any]
+    session: Any
+
+    @classmethod
+    def load(cls, model_dir: Path, *, threads: int) -> Model:
+        """Load an artifact's ONNX model and model card.
+
+        Args:
+            model_dir: the extracted model.tar.gz.
+            threads: for one prediction.
+
+        Raises:
+            ArtifactError: a file is missing or damaged, or the two do not belong together.
+        """
+        card = _read_card(model_dir / MODEL_CARD_FILE)
+        session = _open_session(model_dir / ONNX_FILE, threads)
+        try:
+            classes = tuple(str(name) for name in card["classes"])
+            preparation = Preparation.from_dict(card["photo"])
+            threshold = float(card.get("threshold", DEFAULT_THRESHOLD))
+            version = str(card["version"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f"{MODEL_CARD_FILE}: {error!r}, expected classes, photo, threshold and version",
+                hint="train the model again",
+            ) from error
+        model = cls(classes, preparation, threshold, version, card, session)
+        model._check()
+        return model
+
+    def predict(self, arrays: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
+        """Probabilities (N, classes) float32, rows adding up to 1, of pictures (N, 3, H, W)."""
+        return self.session.run(None, {"data": arrays})[0]
+
+    def classify(self, photo: bytes) -> list[float]:
+        """The probability of each class for one photo's bytes.
+
+        Raises:
+            PhotoError: the bytes are not a photo that can be decoded within the limits.
+        """
+        array = self.preparation.array(photo)
+        return [float(value) for value in self.predict(array[np.newaxis])[0]]
+
+    def _check(self) -> None:
+        """Ask once, which warms the runtime up and shows how many classes there are."""
+        size = self.preparation.size
+        try:
+            found = self.predict(np.zeros((1, 3, size, size), np.float32)).shape[1]
+        except Exception as error:  # ONNX Runtime's own exceptions share no base of their own
+            raise ArtifactError(
+                f"{ONNX_FILE} does not take a picture of 3 x {size} x {size}: {error}",
+                hint="train the model again",
+            ) from error
+        if found != len(self.classes):
+            raise ArtifactError(
+                f"{ONNX_FILE} has {found} classes, {MODEL_CARD_FILE} names {len(self.classes)}",
+                hint="both must come from one training",
+            )
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{path.name} is missing from the artifact", hint="deploy what `snapshelf train` wrote"
+        ) from error
+    except ValueError as error:
+        raise ArtifactError(f"{path.name} is not JSON: {error}") from error
+    if not isinstance(card, dict):
+        raise ArtifactError(f"{path.name} holds {type(card).__name__}, expected an object")
+    return card
+
+
+def _open_session(path: Path, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = ERRORS_ONLY
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions share no base of their own
+        raise ArtifactError(
+            f"{path.name} cannot be loaded: {error}", hint="deploy what `snapshelf train` wrote"
+        ) from error
