@@ -178,9 +178,11 @@ def _guarded(
     try:
         return act(*arguments)
     except _FAILURES as error:
+        told = str(error)
+        cause = told if told.startswith(planned.label) else f"{planned.label}: {told}"
         stands = "" if standing is None else f" (standing: {', '.join(standing) or 'nothing'})"
         raise DeployError(
-            f"{planned.label}: {error}{stands}",
+            f"{cause}{stands}",
             hint=getattr(error, "hint", "")
             or "mend the cause and run the same command again: it goes on from there",
         ) from error

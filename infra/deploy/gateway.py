@@ -46,10 +46,9 @@ class RestApiService:
         report("importing the routes")
         gateway.put_rest_api(restApiId=api_id, mode="overwrite", body=wanted.swagger.encode())
         # The description goes with the deployment, so a run that ends before it is seen to.
-        deployment = gateway.create_deployment(
+        gateway.create_deployment(
             restApiId=api_id, stageName=STAGE, description=_description(wanted)
         )
-        self._delete_superseded(api_id, deployment["id"])
 
     def delete(self, name: str) -> bool:
         """Delete the API and all that belongs to it; whether it was there."""
@@ -71,13 +70,6 @@ class RestApiService:
             raise
         description: str | None = deployment.get("description")
         return description
-
-    def _delete_superseded(self, api_id: str, current: str) -> None:
-        gateway = self.scope.client("apigateway")
-        pages = gateway.get_paginator("get_deployments").paginate(restApiId=api_id)
-        for item in [item for page in pages for item in page["items"]]:
-            if item["id"] != current:
-                gateway.delete_deployment(restApiId=api_id, deploymentId=item["id"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from moto import mock_aws
 from moto.apigateway.models import APIGatewayBackend
+from moto.core.responses import ActionResult
+from moto.sagemaker.responses import SageMakerResponse
 
 from infra.deploy.plan import DeployOptions
 from infra.deploy.scope import Scope, scope_of
@@ -35,13 +37,14 @@ def classify():
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """moto in place of AWS, and credentials that open nothing."""
+    """A mocked AWS, and credentials that open nothing."""
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(APIGatewayBackend, "put_rest_api", _accepting_swagger)
+    monkeypatch.setattr(SageMakerResponse, "update_endpoint", _update_endpoint, raising=False)
     with mock_aws():
         yield
 
@@ -100,3 +103,10 @@ def _accepting_swagger(backend: APIGatewayBackend, function_id, api_doc, *args, 
             method["x-amazon-apigateway-integration"].setdefault("uri", "")
             method["x-amazon-apigateway-integration"].setdefault("httpMethod", "POST")
     return _put_rest_api(backend, function_id, {**document, "openapi": "3.0.1"}, *args, **kwargs)
+
+
+def _update_endpoint(response: SageMakerResponse) -> ActionResult:
+    """UpdateEndpoint, which moto lacks: in service with the new configuration at once."""
+    endpoint = response.sagemaker_backend.endpoints[response._get_param("EndpointName")]
+    endpoint.endpoint_config_name = response._get_param("EndpointConfigName")
+    return ActionResult({"EndpointArn": endpoint.arn})
