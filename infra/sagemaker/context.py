@@ -11,7 +11,7 @@ from infra.sagemaker.containers import aws_environment
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import httpx
+    import httpcore
 
     from infra.images import ImageRegistry
     from infra.sagemaker.containers import LayoutMode
@@ -76,7 +76,7 @@ class PlaneContext:
     layout: LayoutMode
     threads: Threads
     log_threads: Threads
-    client: httpx.AsyncClient
+    connections: httpcore.AsyncConnectionPool
     timing: Timing = field(default_factory=Timing)
 
     def aws_environment(self) -> dict[str, str]:

@@ -111,5 +111,3 @@ def _check_variant(variant: dict[str, Any], supported: str) -> None:
     for member in ("ModelName", "InitialInstanceCount", "InstanceType"):
         if member not in variant:
             raise ValidationException(f"variant {name}: {member} is required.")
-    if variant["InitialInstanceCount"] < 1:
-        raise ValidationException(f"variant {name}: InitialInstanceCount must be at least 1.")

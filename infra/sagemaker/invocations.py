@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import httpx
+import httpcore
 
 from contracts import ENDPOINT_PAYLOAD_BYTES
 from infra.sagemaker.errors import (
@@ -15,6 +16,7 @@ from infra.sagemaker.errors import (
     ValidationError,
 )
 from infra.sagemaker.logs import ENDPOINT_GROUP
+from infra.sagemaker.serving import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,10 +52,11 @@ NO_ANSWER = "Amazon SageMaker could not get a response from the {endpoint} endpo
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A container's answer as the client gets it."""
+    """A container's answer, with the headers that the client gets of it."""
 
-    body: bytes
+    status: int
     headers: dict[str, str]
+    body: bytes
 
 
 class Invocations:
@@ -86,11 +89,11 @@ class Invocations:
             variant = _choose_variant(deployment, headers.get(TARGET_VARIANT), endpoint)
             passed = {name: headers[name] for name in PASSED_TO_CONTAINER if name in headers}
             answer = await self._forward(variant, passed, body)
-        if not answer.is_success:
-            text = answer.text[:ORIGINAL_MESSAGE_CHARACTERS]
-            raise self._model_error(endpoint, answer.status_code, text)
-        kept = {name: answer.headers[name] for name in PASSED_TO_CLIENT if name in answer.headers}
-        return Answer(answer.content, {**kept, INVOKED_VARIANT: variant.spec.name})
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            text = answer.body.decode(errors="replace")[:ORIGINAL_MESSAGE_CHARACTERS]
+            raise self._model_error(endpoint, answer.status, text)
+        answer.headers[INVOKED_VARIANT] = variant.spec.name
+        return answer
 
     async def _find_deployment(self, endpoint: str) -> Deployment:
         deployment = await self._endpoints.live(endpoint)
@@ -101,39 +104,38 @@ class Invocations:
             raise ValidationError(f"{owner} {state}.")
         return deployment
 
-    async def _forward(
-        self, variant: Variant, headers: dict[str, str], body: bytes
-    ) -> httpx.Response:
+    async def _forward(self, variant: Variant, headers: dict[str, str], body: bytes) -> Answer:
         try:
             async with asyncio.timeout(self._context.timing.invocation):
                 return await self._send(variant, headers, body)
         except TimeoutError:
             raise self._model_error(variant.endpoint, 0, TIMED_OUT) from None
 
-    async def _send(self, variant: Variant, headers: dict[str, str], body: bytes) -> httpx.Response:
+    async def _send(self, variant: Variant, headers: dict[str, str], body: bytes) -> Answer:
         """Send to a healthy container; if it ends meanwhile, to another that there is now."""
         while True:
             instance = await variant.select()
             try:
                 return await self._post(instance, headers, body)
-            except httpx.ConnectError:  # nothing was sent; its end is noticed in a moment
+            except httpcore.ConnectError:  # nothing was sent; its end is noticed in a moment
                 await asyncio.sleep(CONNECT_AGAIN)
-            except httpx.TransportError:
+            except BROKEN:
                 break
         try:
             if other := variant.another(instance):
                 return await self._post(other, headers, body)
-        except httpx.TransportError:
+        except BROKEN:
             pass
         raise self._model_error(variant.endpoint, 0, NO_ANSWER.format(endpoint=variant.endpoint))
 
-    async def _post(
-        self, instance: Instance, headers: dict[str, str], body: bytes
-    ) -> httpx.Response:
+    async def _post(self, instance: Instance, headers: dict[str, str], body: bytes) -> Answer:
         with instance.request() as url:
-            return await self._context.client.post(
-                f"{url}/invocations", headers=headers, content=body
+            answer = await self._context.connections.request(
+                "POST", f"{url}/invocations", headers=list(headers.items()), content=body
             )
+        named = {key.decode().lower(): value.decode("latin-1") for key, value in answer.headers}
+        kept = {name: named[name] for name in PASSED_TO_CLIENT if name in named}
+        return Answer(answer.status, kept, answer.content)
 
     def _model_error(self, endpoint: str, status: int, message: str) -> ModelError:
         group = ENDPOINT_GROUP.format(endpoint=endpoint)

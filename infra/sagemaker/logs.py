@@ -42,7 +42,7 @@ EVENT_OVERHEAD = 26
 ROTATE_BYTES = 16 * 1024**2
 """A log that has been shipped is emptied at this size: an endpoint may live for months."""
 
-FINISH_SECONDS = 5
+FINISH_SECONDS = 2
 """For the last lines; a CloudWatch Logs that is already gone must not hold up the end."""
 
 _LINE_END = re.compile(rb"[\r\n]+")  # a progress bar returns the carriage instead of ending lines

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-import httpx
+import httpcore
 
 from infra.images import ImageRegistry
 from infra.sagemaker.containers import layout_mode
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KEEP_ALIVE = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=2.0)
+MAX_IDLE_CONNECTIONS = 64
+KEEP_ALIVE_SECONDS = 2.0
 """Idle connections to containers end before a server ends them (uvicorn's after 5 s)."""
 
 STORAGE_POLL = 0.2
@@ -85,7 +86,11 @@ class SageMakerPlane:
             layout=layout or layout_mode(),
             threads=Threads(8, "sagemaker"),
             log_threads=Threads(2, "sagemaker-logs"),
-            client=httpx.AsyncClient(limits=KEEP_ALIVE, timeout=None, trust_env=False),  # noqa: S113 - an invocation's limit is on the whole of it
+            connections=httpcore.AsyncConnectionPool(
+                max_connections=None,
+                max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+                keepalive_expiry=KEEP_ALIVE_SECONDS,
+            ),
             timing=timing or Timing(),
         )
         self._training_jobs = TrainingJobs(self._context)
@@ -117,7 +122,7 @@ class SageMakerPlane:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
         await asyncio.gather(self._training_jobs.close(), self._endpoints.close())
-        await self._context.client.aclose()
+        await self._context.connections.aclose()
         self._context.threads.close()
         self._context.log_threads.close()
 

@@ -10,9 +10,10 @@ import secrets
 import shutil
 import socket
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import httpcore
 
 from contracts import ARTIFACT_FILE, EndpointError, SnapshelfError
 from infra.images import SERVE
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from infra.sagemaker.context import PlaneContext
 
 logger = logging.getLogger(__name__)
+
+BROKEN = (httpcore.NetworkError, httpcore.ProtocolError)
+"""What a connection raises whose container ends, or is not there (ConnectError)."""
 
 MAX_RESTART_DELAY = 30.0
 SELECT_POLL = 0.02
@@ -152,11 +156,11 @@ class Instance:
 
     async def _answers_ping(self) -> bool:
         try:
-            timeout = self._context.timing.ping
-            answer = await self._variant.client.get(f"{self.url}/ping", timeout=timeout)
-        except httpx.HTTPError:
+            async with asyncio.timeout(self._context.timing.ping):
+                answer = await self._context.connections.request("GET", f"{self.url}/ping")
+        except (TimeoutError, *BROKEN):
             return False
-        return answer.status_code == httpx.codes.OK
+        return answer.status == HTTPStatus.OK
 
     def _start_failure(self, cause: str) -> str:
         name, lines = self._variant.spec.name, "\n".join(tail(self._log, 8))
@@ -174,7 +178,6 @@ class Variant:
         self, context: PlaneContext, spec: VariantSpec, *, endpoint: str, folder: Path
     ) -> None:
         self._context, self.spec, self.endpoint, self.folder = context, spec, endpoint, folder
-        self.client = context.client
         self._instances: list[Instance] = []
 
     async def start(self) -> None:

@@ -1,0 +1,70 @@
+"""model.tar.gz packed and unpacked."""
+
+import io
+import tarfile
+
+import pytest
+from sagemaker_stand_ins import tar_gz
+
+from contracts import ArtifactError
+from infra.sagemaker import artifacts
+from infra.sagemaker.artifacts import pack, unpack
+
+
+def test_a_folder_survives_the_way_through_an_archive(tmp_path):
+    """Files are at the root, folders below keep their names."""
+    model = tmp_path / "model"
+    (model / "code").mkdir(parents=True)
+    (model / "weights.bin").write_bytes(b"\0\1")
+    (model / "code/inference.py").write_text("pass")
+    pack(model, tmp_path / "model.tar.gz")
+    with tarfile.open(tmp_path / "model.tar.gz") as archive:
+        assert archive.getnames() == ["code", "code/inference.py", "weights.bin"]
+    (tmp_path / "out").mkdir()
+    unpack(tmp_path / "model.tar.gz", tmp_path / "out")
+    assert (tmp_path / "out/weights.bin").read_bytes() == b"\0\1"
+    assert (tmp_path / "out/code/inference.py").read_text() == "pass"
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/outside"])
+def test_a_member_that_would_land_elsewhere_is_refused_or_kept_inside(tmp_path, name):
+    """The data filter strips a leading slash and refuses what leaves the folder."""
+    (tmp_path / "a.tar.gz").write_bytes(tar_gz({name: b"x"}))
+    folder = tmp_path / "deep" / "out"
+    folder.mkdir(parents=True)
+    if name.startswith(".."):
+        with pytest.raises(ArtifactError):
+            unpack(tmp_path / "a.tar.gz", folder)
+    else:
+        unpack(tmp_path / "a.tar.gz", folder)
+        assert (folder / "etc/outside").exists()
+    assert not (tmp_path / "deep/outside").exists()
+
+
+def test_a_link_that_leads_out_is_refused(tmp_path):
+    """A later member could be written through it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+        archive.addfile(link)
+    (tmp_path / "a.tar.gz").write_bytes(buffer.getvalue())
+    with pytest.raises(ArtifactError):
+        unpack(tmp_path / "a.tar.gz", tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", tar_gz({"a": b"x" * 9999})[:-40]])
+def test_what_is_not_a_whole_archive_is_an_artifact_error(tmp_path, content):
+    """Empty, of another kind, or cut short."""
+    (tmp_path / "a.tar.gz").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"a\.tar\.gz"):
+        unpack(tmp_path / "a.tar.gz", tmp_path)
+
+
+def test_limits_are_checked_before_a_member_is_written(tmp_path, monkeypatch):
+    """An archive that says it is larger than allowed writes nothing."""
+    monkeypatch.setattr(artifacts, "MAX_BYTES", 5)
+    (tmp_path / "a.tar.gz").write_bytes(tar_gz({"six": b"123456"}))
+    with pytest.raises(ArtifactError, match="5 bytes"):
+        unpack(tmp_path / "a.tar.gz", tmp_path)
+    assert not (tmp_path / "six").exists()
