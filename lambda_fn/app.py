@@ -47,7 +47,7 @@ def classify() -> dict[str, Any]:
     return replies.classification(
         prediction,
         top_k=top_k,
-        request_id=edge.request_id_of(request),
+        request_id=logs.request_id.get(),
         total_ms=(time.perf_counter() - started) * 1000,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from chalice import CORSConfig, Response
@@ -86,7 +87,7 @@ def middleware(cors_config: CORSConfig) -> Callable[..., Response]:
 
     def around(request: Request, get_response: Callable[[Request], Response]) -> Response:
         started = time.perf_counter()
-        token = logs.request_id.set(request_id_of(request))
+        token = logs.request_id.set(_request_id(request))
         try:
             response = _in_our_words(_respond(request, get_response))
             response.headers.update(cors_config.get_access_control_headers())
@@ -99,9 +100,9 @@ def middleware(cors_config: CORSConfig) -> Callable[..., Response]:
     return around
 
 
-def request_id_of(request: Request) -> str:
-    """API Gateway's id of the request, which its own logs carry too."""
-    return str(request.context.get("requestId", ""))
+def _request_id(request: Request) -> str:
+    """API Gateway's id of the request, which its own logs carry too; `chalice local` gives none."""
+    return str(request.context.get("requestId") or uuid.uuid4())
 
 
 def _respond(request: Request, get_response: Callable[[Request], Response]) -> Response:

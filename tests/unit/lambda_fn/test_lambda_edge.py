@@ -129,3 +129,15 @@ def test_a_reply_that_is_no_error_is_left_as_it_is():
     """Only Chalice's own error shape is reworded."""
     response = Response(body={"code": "x"}, status_code=400)
     assert edge._in_our_words(response) is response
+
+
+def test_a_request_without_an_id_is_given_one(lambda_app, endpoint):
+    """`chalice local` knows no request ids; a reply has one all the same."""
+    endpoint.predicts([0.1, 0.9])
+    event = gateway_event(
+        "POST", "/classify", body=photo_bytes(), headers={"Content-Type": "image/jpeg"}
+    )
+    del event["requestContext"]["requestId"]
+    reply = Reply(lambda_app.app(event, None))
+    assert len(reply.json["request_id"]) == 36
+    assert reply.json["request_id"] == reply.headers["X-Request-Id"]
