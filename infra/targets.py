@@ -132,17 +132,18 @@ def resolve_target(
     Args:
         name: local, localstack or aws.
         port: where the local cloud listens on loopback; the other targets have no use for it.
-        region: by default AWS_REGION, then AWS_REGION, then us-east-1.
+        region: by default AWS_REGION, AWS_DEFAULT_REGION, for AWS the one of boto3's configuration,
+            or us-east-1. The local cloud lives in us-east-1 whatever is set for AWS.
         environ: the process's environment, read at the entry point.
 
     Raises:
         DeployError: the name is none of the three.
     """
-    region = region or environ.get("AWS_REGION") or environ.get("AWS_REGION") or REGION
+    if name == "local":
+        return Target(name, region or REGION, f"http://127.0.0.1:{port}")
+    region = region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     if name == "localstack":
         plane = environ.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME")
         plane = environ.get("AWS_ENDPOINT_URL_SAGEMAKER") or plane
-        return Target(name, region, localstack.get_service_endpoint("s3"), plane)
-    if name == "local":
-        return Target(name, region, f"http://127.0.0.1:{port}")
-    return Target(name, region)
+        return Target(name, region or REGION, localstack.get_service_endpoint("s3"), plane)
+    return Target(name, region or boto3.Session().region_name or REGION)

@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,12 +34,13 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `mend` is empty where nothing lacks."""
+    """One thing that was looked at: what was found, and what to do where that is not enough."""
 
     name: str
-    passed: bool
     found: str
-    mend: str
+    mend: str = ""
+    _: KW_ONLY
+    passed: bool
     required: bool
 
 
@@ -94,7 +95,7 @@ def _checks(port: int) -> Iterator[Check]:
 def _python() -> Check:
     passed = sys.version_info[:2] == (3, 11)
     mend = "install Python 3.11 (MXNet 1.9.1 needs it), then run scripts/install"
-    return Check("Python", passed, platform.python_version(), mend, required=True)
+    return Check("Python", platform.python_version(), mend, passed=passed, required=True)
 
 
 def _mxnet() -> Check:
@@ -114,35 +115,37 @@ def _mxnet() -> Check:
         passed = ended.returncode == 0
         lines = (ended.stdout if passed else ended.stderr).strip().splitlines()
         found = lines[-1] if lines else f"import ended with code {ended.returncode}"
-    return Check("MXNet", passed, found, "run scripts/install on Linux x86-64", required=True)
+    mend = "run scripts/install on Linux x86-64"
+    return Check("MXNet", found, mend, passed=passed, required=True)
 
 
 def _cores() -> Check:
     cores = len(os.sched_getaffinity(0))
     mend = "two or more make training and serving side by side bearable"
-    return Check("processor cores", cores > 1, str(cores), mend, required=False)
+    return Check("processor cores", str(cores), mend, passed=cores > 1, required=False)
 
 
 def _memory() -> Check:
     size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     mend = f"{_MEMORY_BYTES / _GIGABYTE:.0f} GB or more; train with a smaller mini_batch_size"
     found = f"{size / _GIGABYTE:.1f} GB"
-    return Check("memory", size >= _MEMORY_BYTES, found, mend, required=False)
+    return Check("memory", found, mend, passed=size >= _MEMORY_BYTES, required=False)
 
 
 def _disk(folder: Path) -> Check:
     free = shutil.disk_usage(folder).free
     mend = f"free {_DISK_BYTES / _GIGABYTE:.0f} GB where you work"
     found = f"{free / _GIGABYTE:.1f} GB free here"
-    return Check("disk", free >= _DISK_BYTES, found, mend, required=True)
+    return Check("disk", found, mend, passed=free >= _DISK_BYTES, required=True)
 
 
 def _lambda_runtime() -> Check:
+    name = "Lambda runtime"
     try:
         python = lambda_python(os.environ)
     except DeployError as error:
-        return Check("Lambda runtime", False, error.message, error.hint, required=True)  # noqa: FBT003
-    return Check("Lambda runtime", True, _relative(python), "", required=True)  # noqa: FBT003
+        return Check(name, error.message, error.hint, passed=False, required=True)
+    return Check(name, _relative(python), passed=True, required=True)
 
 
 def _relative(path: Path) -> str:
@@ -152,13 +155,14 @@ def _relative(path: Path) -> str:
 
 def _program(name: str, mend: str, *, required: bool) -> Check:
     path = shutil.which(name)
-    return Check(name, path is not None, path or "not found", mend, required=required)
+    return Check(name, path or "not found", mend, passed=path is not None, required=required)
 
 
 def _layout() -> Check:
     mode = layout_mode()
     mend = "allow unprivileged user namespaces; containers work without, each in its own folder"
-    return Check("containers", mode is not LayoutMode.BASE_DIR, mode.value, mend, required=False)
+    private = mode is not LayoutMode.BASE_DIR
+    return Check("containers", mode.value, mend, passed=private, required=False)
 
 
 def _port(port: int) -> Check:
@@ -167,14 +171,14 @@ def _port(port: int) -> Check:
     with socket.socket() as probe:
         probe.settimeout(_PROBE_SECONDS)
         if probe.connect_ex((DEFAULT_HOST, port)):
-            return Check(name, True, "free", "", required=False)  # noqa: FBT003
+            return Check(name, "free", passed=True, required=False)
     try:
         answer = httpx.get(f"http://{DEFAULT_HOST}:{port}{HEALTH_PATH}", timeout=_PROBE_SECONDS)
         ours = answer.is_success
     except httpx.HTTPError:
         ours = False
     found = "a local cloud of ours" if ours else "taken by another program"
-    return Check(name, ours, found, mend, required=False)
+    return Check(name, found, mend, passed=ours, required=False)
 
 
 def _browser() -> Check:
@@ -184,4 +188,4 @@ def _browser() -> Check:
         (path.name for path in installed), None
     )
     mend = "only the browser tests need it; scripts/test installs it"
-    return Check("Chromium", found is not None, found or "not found", mend, required=False)
+    return Check("Chromium", found or "not found", mend, passed=found is not None, required=False)
