@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +45,15 @@ INFERENCE_IMAGE = Image(
 
 
 class ImageRegistry:
-    """The images that are known here, found by repository name whatever their registry and tag."""
+    """The images that are known here, found by repository name whatever their registry and tag.
 
-    def __init__(self, images: Iterable[Image] = (TRAINING_IMAGE, INFERENCE_IMAGE)) -> None:
-        self._images = {image.repository: image for image in images}
+    Args:
+        images: beside the project's own, which they may replace.
+    """
+
+    def __init__(self, images: Iterable[Image] = ()) -> None:
+        own = (TRAINING_IMAGE, INFERENCE_IMAGE)
+        self._images = {image.repository: image for image in (*own, *images)}
 
     def argv(self, uri: str, command: str) -> tuple[str, ...]:
         """The command line of the image at `uri`, started as SageMaker does with `command`.
@@ -64,6 +70,21 @@ class ImageRegistry:
                 hint="name one of these; registry and tag are free",
             )
         return (*image.entrypoint, command)
+
+
+def parse_image(text: str) -> Image:
+    """Read `REPOSITORY=PROGRAM ARGUMENT ...`: a program of the user's own that trains and serves.
+
+    Raises:
+        DeployError: no repository, or no program.
+    """
+    repository, _, program = text.partition("=")
+    if not repository or not program.strip():
+        raise DeployError(
+            f"image {text!r}: expected REPOSITORY=PROGRAM",
+            hint="for example my-model='python /path/to/my_model.py'",
+        )
+    return Image(repository, tuple(shlex.split(program)), frozenset({TRAIN, SERVE}))
 
 
 def repository_name(uri: str) -> str:

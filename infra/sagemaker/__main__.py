@@ -11,6 +11,7 @@ import click
 import uvicorn
 
 from contracts import SnapshelfError
+from infra.images import ImageRegistry, parse_image
 from infra.sagemaker.plane import SageMakerPlane
 
 CLOSE_SECONDS = 2
@@ -27,9 +28,18 @@ CLOSE_SECONDS = 2
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of resources and running containers.",
 )
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="REPOSITORY=PROGRAM",
+    help="A program to run for an image of your own; it gets `train` or `serve`. Repeatable.",
+)
 @click.option("--region", default="us-east-1", show_default=True)
 @click.option("--account", default="000000000000", show_default=True, help="Twelve digits.")
-def main(host: str, port: int, aws_endpoint_url: str, state: Path, **place: str) -> None:
+def main(
+    host: str, port: int, aws_endpoint_url: str, state: Path, images: tuple[str, ...], **place: str
+) -> None:
     """Serve SageMaker and SageMaker Runtime until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -39,6 +49,7 @@ def main(host: str, port: int, aws_endpoint_url: str, state: Path, **place: str)
             state_dir=state,
             region=place["region"],
             account=place["account"],
+            images=ImageRegistry(parse_image(text) for text in images),
         )
     except SnapshelfError as error:
         raise click.ClickException(error.message) from error

@@ -78,7 +78,7 @@ class TrainingRun:
             await self._context.threads.run(self._make_folder)
             async with self._log_follower().shipping(self._context.timing.log_interval):
                 ending, code = await self._run_container()
-                await self._upload_results(ending, code)
+            await self._upload_results(ending, code)  # the log is whole before the job has ended
         except SnapshelfError as error:
             self._end("Failed", "Failed", f"ClientError: {error.message}")
         except Exception:

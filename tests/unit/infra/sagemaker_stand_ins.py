@@ -11,7 +11,7 @@ import tarfile
 import textwrap
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -19,6 +19,9 @@ from infra.images import SERVE, TRAIN, Image, ImageRegistry
 from infra.sagemaker.context import Timing
 from infra.sagemaker.object_store import S3Location, StorageError
 from infra.sagemaker.plane import SageMakerPlane
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROLE = "arn:aws:iam::000000000000:role/SageMaker"
 TRAIN_IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/tiny-train:1"

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from contracts import DeployError
-from infra.images import SERVE, TRAIN, Image, ImageRegistry, repository_name
+from infra.images import SERVE, TRAIN, Image, ImageRegistry, parse_image, repository_name
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,18 @@ def test_an_image_without_a_known_command_is_refused():
 def test_a_registry_port_is_not_taken_for_a_tag():
     """`localhost:5000/name` has no tag."""
     assert repository_name("localhost:5000/name") == "name"
+
+
+def test_a_program_of_the_users_own_stands_beside_the_projects_images():
+    """It is started with either command, its arguments split as a shell would."""
+    registry = ImageRegistry([parse_image("mine=python 'my model.py'")])
+    assert registry.argv("mine:1", TRAIN) == ("python", "my model.py", "train")
+    assert registry.argv("mine:1", SERVE) == ("python", "my model.py", "serve")
+    assert registry.argv("snapshelf-inference", SERVE)[-1] == "serve"
+
+
+@pytest.mark.parametrize("text", ["mine", "=python", "mine= "])
+def test_an_image_without_name_or_program_is_refused(text):
+    """The refusal says what was expected."""
+    with pytest.raises(DeployError, match="expected REPOSITORY=PROGRAM"):
+        parse_image(text)

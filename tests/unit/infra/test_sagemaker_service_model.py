@@ -28,26 +28,34 @@ def test_members_that_the_model_does_not_know_are_dropped():
         (
             "DescribeModel",
             {"ModelName": "a_b"},
-            "1 validation error detected: Value 'a_b' at 'modelName' failed to satisfy constraint: "
-            "Member must satisfy regular expression pattern: [a-zA-Z0-9]",
+            (
+                "1 validation error detected: Value 'a_b' at 'modelName' failed to satisfy constraint: "
+                "Member must satisfy regular expression pattern: [a-zA-Z0-9]"
+            ),
         ),
         (
             "DescribeModel",
             {},
-            "1 validation error detected: Value null at 'modelName' failed to satisfy constraint: "
-            "Member must not be null",
+            (
+                "1 validation error detected: Value null at 'modelName' failed to satisfy constraint: "
+                "Member must not be null"
+            ),
         ),
         (
             "ListModels",
             {"MaxResults": 101},
-            "Value '101' at 'maxResults' failed to satisfy constraint: Member must have value less "
-            "than or equal to 100",
+            (
+                "Value '101' at 'maxResults' failed to satisfy constraint: Member must have value less "
+                "than or equal to 100"
+            ),
         ),
         (
             "ListModels",
             {"SortOrder": "Up"},
-            "Value 'Up' at 'sortOrder' failed to satisfy constraint: Member must satisfy enum "
-            "value set: [Ascending, Descending]",
+            (
+                "Value 'Up' at 'sortOrder' failed to satisfy constraint: Member must satisfy enum "
+                "value set: [Ascending, Descending]"
+            ),
         ),
         (
             "CreateEndpointConfig",
@@ -57,8 +65,10 @@ def test_members_that_the_model_does_not_know_are_dropped():
         (
             "CreateEndpointConfig",
             {"EndpointConfigName": "c", "ProductionVariants": []},
-            "at 'productionVariants' failed to satisfy constraint: Member must have length greater "
-            "than or equal to 1",
+            (
+                "at 'productionVariants' failed to satisfy constraint: Member must have length greater "
+                "than or equal to 1"
+            ),
         ),
         (
             "DescribeTrainingJob",

@@ -219,8 +219,10 @@ async def test_a_job_that_was_stopping_at_a_restart_is_stopped_with_its_artifact
         ),
         (
             {"InputDataConfig": [channel("train", "s3://shelf/d", InputMode="Pipe")]},
-            "channel train: InputMode Pipe is not supported by this local SageMaker; channels are "
-            "S3Prefix in File mode",
+            (
+                "channel train: InputMode Pipe is not supported by this local SageMaker; channels are "
+                "S3Prefix in File mode"
+            ),
         ),
         (
             {"InputDataConfig": [channel("train", "s3://shelf/d", CompressionType="Gzip")]},
@@ -249,7 +251,7 @@ async def test_a_job_that_was_stopping_at_a_restart_is_stopped_with_its_artifact
                     "TrainingInputMode": "File",
                 }
             },
-            "Requested image unheard-of:1 not found. Images that run here for `train`: tiny-train.",
+            "Requested image unheard-of:1 not found. Images that run here for `train`: snapshelf-training, tiny-train.",
         ),
         (
             {
