@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
@@ -189,14 +190,20 @@ def _printable(path: str) -> str:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
+    with _worded(folder):
+        status = folder.stat()
+        return status.st_dev, status.st_ino
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with _worded(folder), os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+@contextlib.contextmanager
+def _worded(folder: Path) -> Iterator[None]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+        yield
     except OSError as error:
         raise DatasetError(
             f"{folder}: {error.strerror}, expected a folder of category folders",

@@ -1,0 +1,102 @@
+"""Peers: MXNet reads what we write, writes the same bytes, and we read what im2rec writes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from recordio_prep import RecordWriter, prepare, read_records
+
+# NumPy 1.23 is the newest for MXNet 1.9.1, which still uses a name that it warns of.
+MXNET = "import warnings; warnings.simplefilter('ignore'); import mxnet as mx, json, sys\n"
+
+WRITE = """
+words = b"".join(map(bytes.fromhex, ["0a23d7ce", "00112233", "0a23", "d7ce"]))
+photos = [words[i % 5 : i % 5 + i % 13] + words * (i % 3) for i in range(64)]
+writer = mx.recordio.MXIndexedRecordIO(sys.argv[1] + ".idx", sys.argv[1] + ".rec", "w")
+for i, photo in enumerate(photos):
+    writer.write_idx(i, mx.recordio.pack(mx.recordio.IRHeader(0, float(i % 5), i, 0), photo))
+writer.close()
+print(json.dumps([photo.hex() for photo in photos]))
+"""
+
+READ = """
+reader = mx.recordio.MXIndexedRecordIO(sys.argv[1] + ".idx", sys.argv[1] + ".rec", "r")
+indexed = []
+for key in reader.keys:
+    header, photo = mx.recordio.unpack(reader.read_idx(key))
+    indexed.append([key, header.id, header.label, photo.hex()])
+batches = mx.io.ImageRecordIter(
+    path_imgrec=sys.argv[1] + ".rec", path_imgidx=sys.argv[1] + ".idx", data_shape=(3, 16, 16),
+    batch_size=6, shuffle=False, preprocess_threads=1,
+)
+batch = next(batches)
+pixels = batch.data[0].asnumpy()
+print(json.dumps([indexed, batch.label[0].asnumpy().tolist(), pixels.mean(axis=(2, 3)).tolist()]))
+"""
+
+
+def mxnet(program, *arguments):
+    """What a program prints as JSON with MXNet imported, in a process of its own."""
+    run = subprocess.run(
+        [sys.executable, "-c", MXNET + program, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    return json.loads(run.stdout)
+
+
+def test_mxnet_writes_the_same_bytes(tmp_path):
+    """Records and index are identical, payloads that hold the magic word included."""
+    photos = [bytes.fromhex(photo) for photo in mxnet(WRITE, tmp_path / "mxnet")]
+    assert any(bytes.fromhex("0a23d7ce") in photo for photo in photos)
+    with RecordWriter(tmp_path / "ours.rec", tmp_path / "ours.idx") as writer:
+        for index, photo in enumerate(photos):
+            writer.append(index, float(index % 5), photo)
+    for extension in ("rec", "idx"):
+        ours, theirs = (tmp_path / f"{name}.{extension}" for name in ("ours", "mxnet"))
+        assert ours.read_bytes() == theirs.read_bytes()
+    assert [photo for _, photo in read_records(tmp_path / "mxnet.rec")] == photos
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_mxnet_reads_our_records(tmp_path, make_photos, split):
+    """By index and as training batches: labels, order and colours."""
+    colours = {"blue": (0, 0, 200), "green": (0, 200, 0), "red": (200, 0, 0)}
+    photos = {f"{name}/{n}.png": colour for name, colour in colours.items() for n in range(4)}
+    out = tmp_path / "out"
+    prepare(make_photos(tmp_path / "photos", photos), out, size=16, train_ratio=0.5)
+    indexed, labels, means = mxnet(READ, out / split)
+    ours = list(read_records(out / f"{split}.rec"))
+    assert indexed == [
+        [header.index, header.index, header.labels[0], photo.hex()] for header, photo in ours
+    ]
+    assert labels == [header.labels[0] for header, _ in ours]
+    for label, mean in zip(labels, means, strict=True):
+        expected = list(colours.values())[int(label)]
+        assert mean == pytest.approx(expected, abs=2)
+
+
+def test_we_read_what_im2rec_writes(tmp_path, two_classes):
+    """MXNet's own packer, as a person would run it."""
+    im2rec = [sys.executable, "-W", "ignore", "-m", "mxnet.tools.im2rec"]
+    subprocess.run(
+        [*im2rec, "--list", "--recursive", "theirs", two_classes],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    subprocess.run(
+        [*im2rec, "--encoding", ".png", "theirs", two_classes],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    lines = (tmp_path / "theirs.lst").read_text().splitlines()
+    expected = [(int(index), float(label)) for index, label, _ in (x.split("\t") for x in lines)]
+    records = list(read_records(tmp_path / "theirs.rec"))
+    assert [(header.index, header.labels[0]) for header, _ in records] == expected
+    assert all(photo.startswith(b"\x89PNG") for _, photo in records)
+    assert len(records) == 20

@@ -1,0 +1,29 @@
+"""Statistics: exact, by channel, and safe to divide by."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recordio_prep.statistics import Moments, mean_and_std
+
+
+def test_mean_and_std_agree_with_numpy():
+    """Over pictures of different sizes every pixel counts once."""
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 256, (n, 7, 3)).astype(np.uint8) for n in (3, 11)]
+    mean, std = mean_and_std(Moments.of(Image.fromarray(picture)) for picture in pictures)
+    pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures]).astype(np.float64)
+    assert mean == pytest.approx(pixels.mean(axis=0), abs=1e-4)
+    assert std == pytest.approx(pixels.std(axis=0), abs=1e-4)
+
+
+def test_channels_are_red_green_blue():
+    """Not OpenCV's order."""
+    mean, _ = mean_and_std([Moments.of(Image.new("RGB", (2, 2), (1, 2, 3)))])
+    assert mean == (1.0, 2.0, 3.0)
+
+
+def test_photos_of_one_colour_can_be_divided_by_their_std():
+    """A deviation of zero would make every input infinite."""
+    _, std = mean_and_std([Moments.of(Image.new("RGB", (2, 2), "white"))])
+    assert std == (1.0, 1.0, 1.0)
