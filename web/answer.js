@@ -15,7 +15,7 @@ export function show(panel, reply, elapsedMs) {
   const none = reply.verdict === NONE;
   const [best] = reply.categories;
   panel.toggleClass("none", none);
-  panel.find(".lead").text(none ? "Closest match is too unsure" : lead(best.probability));
+  panel.find(".lead").text(none ? "No match is sure enough:" : lead(best.probability));
   panel.find(".verdict").text(none ? "None of these" : reply.verdict);
   panel.find(".bars").empty().append(reply.categories.map(bar));
   panel.find(".times").empty().append(times(reply, elapsedMs).map((part) => $("<li>").text(part)));

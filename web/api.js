@@ -88,8 +88,9 @@ function explained(xhr, status) {
   if (clientsFault && message) {
     return new ApiError("refusal", sentence(message), { hint: sentence(hint), requestId });
   }
-  return new ApiError("failure", sentence(message) || `The service answered ${xhr.status}.`, {
-    hint: sentence(hint) || "Try again in a moment.",
+  const reason = sentence(message) || `It answered ${xhr.status}.`;
+  return new ApiError("failure", "The service has trouble answering.", {
+    hint: `${reason} ${sentence(hint)}`.trim(),
     requestId,
   });
 }

@@ -34,6 +34,7 @@ PHOTO_BODY_TYPES = (
     "image/jpg",
     PNG,
     WEBP,
+    "image/avif",
     "image/gif",
     "image/bmp",
     ANY_IMAGE,
@@ -52,9 +53,10 @@ would no longer fit Lambda's 6 MB. Replies are JSON, hence text whatever the Acc
 """
 
 DEFAULT_TOP_K = 5
-ACCEPTED = "a JPEG, PNG, WebP, GIF or BMP photo"
+ACCEPTED = "a JPEG, PNG, WebP, AVIF, GIF or BMP photo"
 
 _DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.IGNORECASE)
+_AVIF = (b"ftypavif", b"ftypavis")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
 
@@ -115,12 +117,12 @@ def sniff(data: bytes) -> str:
         return PNG
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return WEBP
-    if data.startswith((b"GIF87a", b"GIF89a", b"BM")):
+    if data.startswith((b"GIF87a", b"GIF89a", b"BM")) or data[4:12] in _AVIF:
         return ANY_IMAGE
-    if data[4:8] == b"ftyp":  # ISO base media file: HEIC and AVIF photos, MP4 videos
+    if data[4:8] == b"ftyp":  # other ISO base media files: HEIC photos, MP4 videos
         brand = data[8:12].decode("latin-1")
         raise UnsupportedMediaTypeError(
-            f"a file of type {brand!r} (HEIC, AVIF or video): expected {ACCEPTED}",
+            f"a file of type {brand!r} (HEIC or video): expected {ACCEPTED}",
             hint="export the photo as JPEG first; phones call it 'most compatible'",
         )
     raise PhotoError(

@@ -75,6 +75,7 @@ def page(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> Iter
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda sent: hosts.add(sent.url.split("/")[2]) if "//" in sent.url else None)
+    page.on("filechooser", lambda _: None)  # so that Chromium is told early to hand them over
     page.goto(stack.url)
     page.wait_for_selector("body[data-state=empty]")
     yield page

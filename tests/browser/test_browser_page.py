@@ -90,7 +90,7 @@ def test_a_chosen_photo_is_answered_with_a_bar_for_each_category(page, stack):
     expect(page.locator(".times li")).to_have_text(
         [re.compile(r"Answered in \d+\.\d\d s"), "model 2 ms", "version colours-1"]
     )
-    expect(page.locator("#sent .facts")).to_contain_text(re.compile("960 . 640 → 112 . 112"))
+    expect(page.locator("#sent .facts")).to_contain_text(re.compile("112 . 112 of 960 . 640"))
     expect(page.locator("#announcement")).to_contain_text("red")
     keep(page, "answer")
     track = page.locator(".track").first.bounding_box()
@@ -158,6 +158,7 @@ def test_a_failure_can_be_tried_again_with_the_same_photo(page, stack):
     stack.model.faults.append(model_error(500, {}))
     choose(page, scene())
     state(page, "failure")
+    expect(page.locator("#trouble .hint")).to_contain_text("The model of endpoint shelf failed.")
     expect(page.locator("#trouble .request-id")).to_contain_text(re.compile(r"Request \S{8,}"))
     keep(page, "failure")
     page.get_by_role("button", name="Try again").click()

@@ -99,14 +99,13 @@ def test_transparency_becomes_white(page, stack):
 
 
 def test_the_upload_equals_trainings_photo_within_jpegs_loss(page, stack):
-    """The page's picture is as near to training's as its JPEG encoding allows."""
+    """The page's picture is within a decibel of training's own, encoded as JPEG alike."""
     for size in [(640, 480), (3000, 2000), (1080, 1920), (256, 256), (90, 70), (4032, 113)]:
         data = encoded(natural(size), quality=92)
         reference = prepare_photo(data)
         picture, _ = sent(page, stack, data)
         limit = psnr(Image.open(io.BytesIO(encoded(reference, quality=92))), reference)
-        print(f"{size}: {psnr(picture, reference):.1f} dB, limit {limit:.1f} dB")
-        assert psnr(picture, reference) > max(30, limit - 4), f"{size}"
+        assert psnr(picture, reference) > limit - 1, f"{size}"
 
 
 @pytest.mark.parametrize("size", [(300, 200), (447, 113), (112, 112), (50, 60)])
