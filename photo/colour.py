@@ -9,6 +9,7 @@ from contracts import PhotoError
 
 _WHITE_8 = 255
 _WHITE_16 = 65535
+_GREY_8_OF_16 = np.rint(np.arange(_WHITE_16 + 1) * (_WHITE_8 / _WHITE_16)).astype(np.uint8)
 _GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
@@ -42,11 +43,11 @@ def _grey_16_to_8(image: Image.Image) -> Image.Image:
 
     Mode I has 32 bits but holds the 16-bit greys of PNM files.
     """
-    values = np.asarray(image).astype(np.int64)
-    if values.size and not 0 <= values.min() <= values.max() <= _WHITE_16:
+    values = np.asarray(image)
+    if not 0 <= values.min() <= values.max() <= _WHITE_16:
         raise PhotoError("32-bit grey pixels", hint="save the photo with 8 bits a channel")
+    scaled = _GREY_8_OF_16[values]
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
-        values = np.where(values == transparent, _WHITE_16, values)
-    scaled = (values * _WHITE_8 + _WHITE_16 // 2) // _WHITE_16
-    return Image.fromarray(scaled.astype(np.uint8))
+        scaled[values == transparent] = _WHITE_8
+    return Image.fromarray(scaled)

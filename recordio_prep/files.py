@@ -36,7 +36,8 @@ def staging(folder: Path) -> Iterator[Path]:
     holds it, however that ends.
 
     Raises:
-        DatasetError: `folder` cannot be written to, or another process is at work in it.
+        DatasetError: `folder` cannot be written to, now or inside the block, or another process is
+            at work in it.
     """
     with _locked(folder):
         scratch = folder / _STAGING_FOLDER
@@ -44,6 +45,10 @@ def staging(folder: Path) -> Iterator[Path]:
         scratch.mkdir()
         try:
             yield scratch
+        except OSError as error:  # a full disk, mostly
+            raise DatasetError(
+                f"{folder}: {error.strerror}", hint="free some space, or give another folder"
+            ) from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

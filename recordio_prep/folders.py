@@ -139,7 +139,7 @@ def _check_known_categories(folder: PhotoFolder, known: Collection[str]) -> None
 
 def _categories(root: Path) -> tuple[str, ...]:
     return tuple(
-        sorted(entry.name for entry in _entries(root) if entry.is_dir() and entry.name[0] != ".")
+        sorted(entry.name for entry in _entries(root) if _is_folder(entry) and entry.name[0] != ".")
     )
 
 
@@ -152,7 +152,7 @@ def _walk(root: Path) -> Iterator[Photo | LeftOut]:
             path = prefix + entry.name
             if entry.name.startswith("."):
                 yield LeftOut(_printable(path), "hidden", photo=False)
-            elif not entry.is_dir():
+            elif not _is_folder(entry):
                 yield _file(entry, path)
             elif (identity := _identity(Path(entry.path))) in above:
                 yield LeftOut(_printable(path), "a link to a folder above it", photo=False)
@@ -176,6 +176,13 @@ def _file(entry: os.DirEntry[str], path: str) -> Photo | LeftOut:
     if path != _printable(path):
         return LeftOut(_printable(path), "a name that .lst cannot hold", photo=True)
     return Photo(path, category, status.st_size, status.st_mtime_ns)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; as a file it is listed with the system's reason
+        return False
 
 
 def _sniffed(entry: os.DirEntry[str]) -> bool:

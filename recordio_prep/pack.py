@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self
 
 from tqdm import tqdm
 
@@ -46,11 +46,11 @@ class SplitWriter:
 
     def __init__(self, folder: Path, split: str) -> None:
         self._rec = folder / f"{split}.rec"
-        self._files = ExitStack()
-        self._records = self._files.enter_context(RecordWriter(self._rec, folder / f"{split}.idx"))
-        self._lst: IO[str] = self._files.enter_context(
-            (folder / f"{split}.lst").open("w", encoding="utf-8", newline="\n")
-        )
+        lst = folder / f"{split}.lst"
+        with ExitStack() as files:
+            self._records = files.enter_context(RecordWriter(self._rec, folder / f"{split}.idx"))
+            self._lst = files.enter_context(lst.open("w", encoding="utf-8", newline="\n"))
+            self._files = files.pop_all()
 
     def __enter__(self) -> Self:
         return self

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_EXTENSIONS = ("rec", "idx", "lst")
+_RECORD_FILES = [f"{split}.{extension}" for split in SPLITS for extension in ("rec", "idx", "lst")]
 
 
 def prepare(
@@ -108,19 +108,23 @@ def _pack_into(
     left_out = sorted([*source.left_out(), *unreadable], key=lambda entry: entry.path)
     _report(left_out, strict=strict)
     dataset = _dataset(source, settings, packed, left_out)
-    (out / DATASET_FILE).unlink(missing_ok=True)  # until it is back, the folder is not trusted
-    (out / STAMP_FILE).unlink(missing_ok=True)
-    names = [f"{split}.{extension}" for split in SPLITS for extension in _EXTENSIONS]
-    for name in names:
+    _publish(folder, out, dataset, _left_out_csv(left_out))
+    outputs = file_sizes(out, [*_RECORD_FILES, LEFT_OUT_FILE, DATASET_FILE])
+    Stamp(inputs, outputs, sum(entry.photo for entry in left_out)).save(out)
+    return dataset
+
+
+def _publish(folder: Path, out: Path, dataset: Dataset, left_out: str) -> None:
+    """Move the records into place; until dataset.json is back, they are not to be trusted."""
+    for name in (DATASET_FILE, STAMP_FILE):
+        (out / name).unlink(missing_ok=True)
+    for name in _RECORD_FILES:
         if (folder / name).exists():
             (folder / name).replace(out / name)
         else:
             (out / name).unlink(missing_ok=True)
-    write_atomically(out / LEFT_OUT_FILE, _left_out_csv(left_out))
+    write_atomically(out / LEFT_OUT_FILE, left_out)
     dataset.save(out)
-    outputs = file_sizes(out, [*names, LEFT_OUT_FILE, DATASET_FILE])
-    Stamp(inputs, outputs, sum(entry.photo for entry in left_out)).save(out)
-    return dataset
 
 
 def _packed(
@@ -177,7 +181,7 @@ def _dataset(
         if counts:
             by_class = {name: counts[name] for name in classes}
             splits[split] = Split(photos=sum(counts.values()), by_class=by_class)
-    _check_train(splits)
+    _check_splits(source, splits)
     mean, std = mean_and_std(entry.moments for entry in packed if entry.item.split == "train")
     return Dataset(
         classes=classes,
@@ -192,12 +196,14 @@ def _dataset(
     )
 
 
-def _check_train(splits: Mapping[str, Split]) -> None:
+def _check_splits(source: Source, splits: Mapping[str, Split]) -> None:
     by_class = splits["train"].by_class if "train" in splits else {}
-    empty = [name for name, photos in by_class.items() if not photos]
-    if empty or not by_class:
+    given = {"validation": source.validation, "test": source.test}
+    bare = [name for name in source.photos.categories if not by_class.get(name)]
+    bare += [str(folder.root) for split, folder in given.items() if folder and split not in splits]
+    if bare:
         raise DatasetError(
-            f"no photo can be read of {', '.join(empty) or 'any category'}",
+            f"no photo can be read of {', '.join(bare)}",
             hint="`file PHOTO` tells what they are; save them again as JPEG or PNG",
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
@@ -48,8 +49,10 @@ class RecordWriter:
     """Writes a `.rec` file and the `.idx` beside it (`index<TAB>offset` by line)."""
 
     def __init__(self, rec: Path, idx: Path) -> None:
-        self._rec = rec.open("wb")
-        self._idx = idx.open("w", encoding="ascii", newline="\n")
+        with ExitStack() as files:
+            self._rec = files.enter_context(rec.open("wb"))
+            self._idx = files.enter_context(idx.open("w", encoding="ascii", newline="\n"))
+            self._files = files.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -73,11 +76,11 @@ class RecordWriter:
 
     def close(self) -> None:
         """Flush both files to the disk itself, so that a later rename cannot outrun them."""
-        for file in (self._rec, self._idx):
-            if not file.closed:
-                file.flush()
-                os.fsync(file.fileno())
-                file.close()
+        with self._files:
+            for file in (self._rec, self._idx):
+                if not file.closed:
+                    file.flush()
+                    os.fsync(file.fileno())
 
 
 def framed(record: bytes) -> bytes:

@@ -29,8 +29,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CATEGORIES = (
-    *("t-shirt", "trouser", "pullover", "dress", "coat"),
-    *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    "t-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
 )
 """In the order of the authors' labels, 0 to 9."""
 
@@ -76,7 +84,8 @@ def fetch_fashion_mnist(cache: Path) -> Path:
             except (OSError, subprocess.SubprocessError) as error:
                 fault = _reason(error)
             if fault is None:
-                found.replace(folder)
+                if not folder.is_dir():  # another run may have been quicker
+                    found.replace(folder)
                 return folder
             faults.append(f"{name}: {fault}")
     raise DatasetError(

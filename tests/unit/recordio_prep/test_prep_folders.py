@@ -82,6 +82,16 @@ def test_names_that_a_list_cannot_hold_are_listed_escaped(two_classes, name):
     assert entry.path.encode().decode().isprintable()
 
 
+def test_a_link_to_itself_is_listed(two_classes):
+    """Neither a crash nor an endless walk."""
+    (two_classes / "cat" / "self.png").symlink_to("self.png")
+    (two_classes / "self").symlink_to("self")
+    assert reasons(read_photo_folder(two_classes)) == {
+        "cat/self.png": "Too many levels of symbolic links",
+        "self": "Too many levels of symbolic links",
+    }
+
+
 def test_no_photos_at_all_is_told(tmp_path):
     """The message names the folder, the hint the layout and the formats."""
     (tmp_path / "cat").mkdir()

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import resource
 import shutil
 from itertools import pairwise
 
@@ -264,6 +265,31 @@ def test_an_output_that_cannot_be_written_is_told(two_classes, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DatasetError, match="file"):
         prepare(two_classes, tmp_path / "file" / "out")
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(two_classes, tmp_path):
+    """Stood in for by the system's limit on the size of files."""
+    out = tmp_path / "out"
+    prepare(two_classes, out, size=8)
+    before = contents(out)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(DatasetError, match="out: File too large") as error:
+            prepare(two_classes, out, size=64)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "space" in error.value.hint
+    assert contents(out) == before
+    assert not (out / ".preparing").exists()
+
+
+def test_a_test_folder_that_cannot_be_read_is_named(two_classes, tmp_path, make_photos):
+    """It was asked for, so that its absence from the records is no small matter."""
+    test = make_photos(tmp_path / "test", {"dog/9.png": None})
+    (test / "dog" / "9.png").write_bytes(b"damaged")
+    with pytest.raises(DatasetError, match=f"no photo can be read of {test}"):
+        prepare(two_classes, tmp_path / "out", test=test)
 
 
 @pytest.mark.real_data
