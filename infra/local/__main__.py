@@ -22,9 +22,8 @@ from infra.local.settings import DEFAULT_HOST, DEFAULT_PORT, CloudSettings, lamb
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="The address to listen on.")
 def main(port: int, state: Path, host: str) -> None:
     """Serve the local cloud in the foreground."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("infra").setLevel(logging.INFO)
     try:
         python = lambda_python(os.environ)
         server.run(CloudSettings(state.resolve(), port, host, python))

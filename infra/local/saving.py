@@ -29,37 +29,40 @@ class StateSaver:
 
     def __init__(self) -> None:
         self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._services_changed = False
         self._logs_saved = time.monotonic()
-        self._only_logs = True
+        self._watch: asyncio.Task[None] | None = None
+        self._save_under_way: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to watch for changes."""
-        self._task = asyncio.create_task(self._save_changes())
+        self._watch = asyncio.create_task(self._save_changes())
 
     async def stop(self) -> None:
         """End; a save under way is finished first."""
-        if self._task is not None:
-            self._task.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+                await self._watch
+        if self._save_under_way is not None:
+            await self._save_under_way
 
     def changed(self, *, only_logs: bool) -> None:
         """A request has changed something: only logs, or more than these."""
-        self._only_logs = self._only_logs and only_logs
+        self._services_changed = self._services_changed or not only_logs
         self._changed.set()
 
     async def _save_changes(self) -> None:
         while True:
             await self._changed.wait()
             await asyncio.sleep(CHANGE_SECONDS)
-            self._changed.clear()
-            skip_services, self._only_logs = self._only_logs, True
-            skip_logs = time.monotonic() - self._logs_saved < LOG_SECONDS
-            if skip_services and skip_logs:
-                await asyncio.sleep(LOG_SECONDS)
-                skip_logs = False
-            await asyncio.shield(self._save(services=not skip_services, logs=not skip_logs))
+            logs = time.monotonic() - self._logs_saved > LOG_SECONDS
+            if logs:  # until then there is something left to save
+                self._changed.clear()
+            services, self._services_changed = self._services_changed, False
+            if services or logs:
+                self._save_under_way = asyncio.create_task(self._save(services=services, logs=logs))
+                await asyncio.shield(self._save_under_way)
 
     async def _save(self, *, services: bool, logs: bool) -> None:
         for name, get_state in ministack._build_persistence_save_dict().items():  # noqa: SLF001

@@ -31,6 +31,9 @@ _DRAIN_SECONDS = 2
 
 _PLANE_STOP_SECONDS = 6.0
 
+_IDLE_SECONDS = 75
+"""How long an idle connection stays open: boto3 goes on with its own after a pause."""
+
 
 class Plane(Protocol):
     """What the cloud asks of the SageMaker plane."""
@@ -139,6 +142,7 @@ async def _serve(settings: CloudSettings, listener: socket.socket) -> None:
             server_header=False,
             date_header=False,  # MiniStack sends one
             access_log=False,
+            timeout_keep_alive=_IDLE_SECONDS,
             log_config=None,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
@@ -154,7 +158,7 @@ async def _serve(settings: CloudSettings, listener: socket.socket) -> None:
         await plane.start()
         ready.set()
         record.write(settings)
-        logger.warning("the local cloud answers at %s", settings.endpoint_url)
+        logger.info("the local cloud answers at %s", settings.endpoint_url)
         await asyncio.wait(
             {asyncio.create_task(stop.wait()), serving}, return_when=asyncio.FIRST_COMPLETED
         )

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from infra.local import launch
+from scripts.commands.cloud import down_command, status_command, up_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -406,6 +408,25 @@ def test_an_overwritten_api_has_nothing_of_the_old_one(
     assert paths == {"/", "/new", "/more"}
 
 
+def test_a_cloudformation_body_makes_the_whole_api(
+    aws: Callable[[str], Any], function: str
+) -> None:
+    """Binary types and the preflight's headers of a template's Body are kept."""
+    body = document(function, {"/a": ["get"]})
+    api = {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "stack", "Body": body}}
+    stacks = aws("cloudformation")
+    stacks.create_stack(StackName="api", TemplateBody=json.dumps({"Resources": {"Api": api}}))
+    stacks.get_waiter("stack_create_complete").wait(StackName="api", WaiterConfig={"Delay": 1})
+    gateway = aws("apigateway")
+    items = gateway.get_rest_apis(limit=500)["items"]
+    made = next(item for item in items if item["name"] == "stack")
+    assert made["binaryMediaTypes"] == ["image/png", "image/*"]
+    resources = gateway.get_resources(restApiId=made["id"])["items"]
+    options = next(r for r in resources if r["path"] == "/a")["resourceMethods"]["OPTIONS"]
+    answers = options["methodIntegration"]["integrationResponses"]
+    assert answers["200"]["responseParameters"]
+
+
 def test_a_malformed_document_is_refused(aws: Callable[[str], Any]) -> None:
     """What is no API definition makes no API."""
     gateway = aws("apigateway")
@@ -652,6 +673,24 @@ def test_a_second_start_finds_the_first(own_cloud: launch.CloudInfo) -> None:
     with pytest.raises(launch.DeployError) as refusal:
         launch.start(own_cloud.state, port=own_cloud.port + 1)
     assert str(own_cloud.port) in refusal.value.hint
+
+
+def test_the_commands_start_find_and_stop_a_cloud(tmp_path: Path) -> None:
+    """`up` twice is one cloud, `status` finds it, `down` ends it, and each speaks JSON."""
+    run = CliRunner().invoke
+    at = ["--state", str(tmp_path / "state"), "--json"]
+    try:
+        first = json.loads(run(up_command, ["--port", "0", *at]).stdout)
+        again = json.loads(run(up_command, ["--port", "0", *at]).stdout)
+        assert again["pid"] == first["pid"]
+        assert json.loads(run(status_command, at).stdout)["endpoint_url"] == first["endpoint_url"]
+    finally:
+        ended = run(down_command, at)
+    assert json.loads(ended.stdout)["stopped"] is True
+    assert gone({first["pid"]})
+    assert json.loads(run(down_command, at).stdout)["stopped"] is False
+    absent = run(status_command, at)
+    assert (absent.exit_code, json.loads(absent.stdout)) == (1, {"running": False})
 
 
 def test_a_taken_port_is_named_with_the_mend(tmp_path: Path, own_cloud: launch.CloudInfo) -> None:
