@@ -1,6 +1,6 @@
 // Turns any photo that the browser can open into the small picture that the model sees.
 
-import { bicubic } from "./resample.js";
+import { hamming } from "./resample.js";
 
 export const SIZE = 112; // pixels; as contracts.py has it
 export const FIT = "squash"; // both sides scaled, nothing cut; as contracts.py has it
@@ -79,7 +79,7 @@ function squash(image) {
     height = halved(height);
     canvas = draw(canvas ?? image, width, height);
   } while (halved(width) < width || halved(height) < height);
-  return bicubic(canvas.getContext("2d").getImageData(0, 0, width, height), SIZE);
+  return hamming(canvas.getContext("2d").getImageData(0, 0, width, height), SIZE);
 }
 
 function halved(length) {
