@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -19,6 +20,7 @@ from contracts import DATASET_FILE, SPLITS, DeployError, TrainingError
 from infra.deploy.executor import TRAINING_LOGS, OnStep, apply
 from infra.deploy.plan import image_uri, training_plan
 from infra.deploy.resources import StoredFile
+from infra.deploy.roles import until_role_is_known
 from infra.deploy.service import is_absent
 from infra.deploy.storage import SHA256_METADATA, upload
 from infra.images import TRAINING_IMAGE
@@ -219,11 +221,12 @@ def run(target: Target, job: TrainingJob, on_log: Callable[[str], None]) -> Trai
     sagemaker = target.client("sagemaker")
     began = time.monotonic()
     try:
-        sagemaker.create_training_job(**job.request())
+        until_role_is_known(lambda: sagemaker.create_training_job(**job.request()), on_log)
         ended = _watch(target, job.name, on_log)
     except KeyboardInterrupt:
         logger.warning("stopping training job %s", job.name)
-        sagemaker.stop_training_job(TrainingJobName=job.name)
+        with contextlib.suppress(*_FAILURES):  # it may not have begun, or have ended
+            sagemaker.stop_training_job(TrainingJobName=job.name)
         raise
     except _FAILURES as error:
         raise TrainingError(
@@ -331,7 +334,7 @@ def _fingerprint(records: Path) -> str:
             f"{path} is not there, or names no fingerprint",
             hint="make the records anew: `snapshelf prepare PHOTOS --out RECORDS`",
         ) from error
-    return str(fingerprint)[:12]
+    return str(fingerprint).removeprefix("sha256:")[:12]
 
 
 def _upload_once(s3: Any, bucket: str, key: str, path: Path, on_upload: OnUpload | None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from contracts import DeployError
+from infra.deploy.roles import until_role_is_known
 from infra.deploy.service import check_owner, is_absent, tags_of, unlike
 
 if TYPE_CHECKING:
@@ -39,16 +40,20 @@ class ModelService:
             {"Image": wanted.image, "ModelDataUrl": wanted.artifact_url, "role": wanted.role_arn},
         )
 
-    def apply(self, wanted: Model, report: Report) -> None:  # noqa: ARG002 (takes no time)
+    def apply(self, wanted: Model, report: Report) -> None:
         sagemaker = self.scope.client("sagemaker")
         if self.differences(wanted) is not None:
             sagemaker.delete_model(ModelName=wanted.name)
-        sagemaker.create_model(
-            ModelName=wanted.name,
-            PrimaryContainer={"Image": wanted.image, "ModelDataUrl": wanted.artifact_url},
-            ExecutionRoleArn=wanted.role_arn,
-            Tags=self.scope.tag_list,
-        )
+
+        def create() -> None:
+            sagemaker.create_model(
+                ModelName=wanted.name,
+                PrimaryContainer={"Image": wanted.image, "ModelDataUrl": wanted.artifact_url},
+                ExecutionRoleArn=wanted.role_arn,
+                Tags=self.scope.tag_list,
+            )
+
+        until_role_is_known(create, report)
 
     def delete_all(self) -> list[str]:
         """Delete every model of this deployment; their names."""
@@ -110,7 +115,8 @@ class EndpointService:
             return None
         status = standing["EndpointStatus"]
         moving = () if status == "InService" else (f"status {status}",)
-        return (*unlike(standing, {"EndpointConfigName": wanted.config}), *moving)
+        other = () if standing["EndpointConfigName"] == wanted.config else ("configuration",)
+        return (*other, *moving)
 
     def apply(self, wanted: Endpoint, report: Report) -> None:
         sagemaker = self.scope.client("sagemaker")

@@ -67,6 +67,12 @@ class Action(StrEnum):
     KEEP = "unchanged"
 
 
+DELETED = "deleted"
+_PAST = {Action.MAKE: "made", Action.CHANGE: "changed", Action.KEEP: "unchanged"}
+OUTCOMES = frozenset({*_PAST.values(), DELETED})
+"""The last words that an `OnStep` hears of a resource; all others tell how it is going on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A resource and what is to be done with it; `differences` say what a change is about."""
@@ -119,7 +125,7 @@ def destroy(scope: Scope, on_step: OnStep) -> tuple[str, ...]:
             ) from error
         if gone:
             deleted.append(label)
-            on_step(label, "deleted")
+            on_step(label, DELETED)
     return tuple(deleted)
 
 
@@ -164,9 +170,6 @@ def _carry_out(scope: Scope, planned: Planned, on_step: OnStep) -> Step:
         service.apply(planned.resource, lambda text: on_step(step.label, text))
     on_step(step.label, _PAST[step.action])
     return step
-
-
-_PAST = {Action.MAKE: "made", Action.CHANGE: "changed", Action.KEEP: "unchanged"}
 
 
 def _guarded(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from contracts import DeployError
+from infra.deploy.roles import until_role_is_known
 from infra.deploy.service import check_owner, is_absent, unlike
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from infra.deploy.scope import Scope
     from infra.deploy.service import Report
 
-_ROLE_WAIT_SECONDS = 60  # a new role takes about 10 s to be known in all of AWS
-_ROLE_POLL_SECONDS = 3
 _WAITER = {"Delay": 1, "MaxAttempts": 300}
 
 
@@ -58,22 +56,16 @@ class FunctionService:
 
     def _create(self, wanted: Function, report: Report) -> None:
         client = self.scope.client("lambda")
-        until = time.monotonic() + _ROLE_WAIT_SECONDS
-        while True:
-            try:
-                client.create_function(
-                    FunctionName=wanted.name,
-                    Code={"ZipFile": wanted.package.read_bytes()},
-                    Tags=self.scope.tags,
-                    **_configuration(wanted),
-                )
-                break
-            except client.exceptions.InvalidParameterValueException as error:
-                # Lambda's words for a role that is not known everywhere yet.
-                if "cannot be assumed" not in str(error) or time.monotonic() > until:
-                    raise
-            report("waiting for the role to be known to Lambda")
-            time.sleep(_ROLE_POLL_SECONDS)
+
+        def create() -> None:
+            client.create_function(
+                FunctionName=wanted.name,
+                Code={"ZipFile": wanted.package.read_bytes()},
+                Tags=self.scope.tags,
+                **_configuration(wanted),
+            )
+
+        until_role_is_known(create, report)
         self._wait("function_active_v2", wanted.name)
 
     def _wait(self, waiter: str, name: str) -> None:

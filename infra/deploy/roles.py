@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,19 @@ from infra.deploy.policies import trust_policy
 from infra.deploy.service import check_owner, is_absent, tags_of, unlike
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infra.deploy.resources import Role
     from infra.deploy.scope import Scope
     from infra.deploy.service import Report
 
 _POLICY_NAME = "least-privilege"
+_KNOWN_SECONDS = 90  # a new role takes about 10 s to be known in all of AWS
+_POLL_SECONDS = 3.0
+_NOT_YET_KNOWN = re.compile(
+    r"cannot be assumed|could not assume role|could not access model data", re.IGNORECASE
+)
+"""How Lambda and SageMaker refuse a role, or its policy, that has not reached them yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +91,22 @@ class RoleService:
             raise
         document: dict[str, Any] = answer["PolicyDocument"]
         return document
+
+
+def until_role_is_known(create: Callable[[], object], report: Report) -> None:
+    """Call `create`, again and again while it is refused only because its role is too new.
+
+    Raises:
+        ClientError: it is refused for another reason, or still after a minute and a half.
+    """
+    until = time.monotonic() + _KNOWN_SECONDS
+    while True:
+        try:
+            create()
+        except ClientError as error:
+            if not _NOT_YET_KNOWN.search(str(error)) or time.monotonic() > until:
+                raise
+        else:
+            return
+        report("waiting for the role to be known")
+        time.sleep(_POLL_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra.deploy.deployment import deploy
-from infra.deploy.executor import Action, compare, destroy
+from infra.deploy.executor import OUTCOMES, Action, compare, destroy
 from infra.deploy.plan import DeployOptions, build_plan
 from infra.deploy.scope import scope_of
 from infra.local.settings import DEFAULT_PORT
@@ -126,7 +127,12 @@ def destroy_command(*, name: str, target: Target, yes: bool, as_json: bool) -> N
 
 
 def _tell(label: str, outcome: str) -> None:
-    click.echo(f"  {label:<{_LABEL_WIDTH}} {outcome}", err=True)
+    """A line for each resource; on a terminal, what is under way stands on the line to come."""
+    line = f"  {label:<{_LABEL_WIDTH}} {outcome}"
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{line}", nl=outcome in OUTCOMES, err=True)
+    else:
+        click.echo(line, err=True)
 
 
 def _print_plan(steps: tuple[Step, ...], *, as_json: bool) -> None:

@@ -17,7 +17,6 @@ import click
 import httpx
 
 from contracts import DeployError
-from infra.local.routes import HEALTH_PATH
 from infra.local.settings import DEFAULT_HOST, DEFAULT_PORT, lambda_python
 from infra.sagemaker.containers import LayoutMode, layout_mode
 
@@ -172,6 +171,8 @@ def _port(port: int) -> Check:
         probe.settimeout(_PROBE_SECONDS)
         if probe.connect_ex((DEFAULT_HOST, port)):
             return Check(name, "free", passed=True, required=False)
+    from infra.local.routes import HEALTH_PATH  # brings MiniStack, a second that is rarely needed
+
     try:
         answer = httpx.get(f"http://{DEFAULT_HOST}:{port}{HEALTH_PATH}", timeout=_PROBE_SECONDS)
         ours = answer.is_success

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto.sagemaker.models import FakeEndpoint, sagemaker_backends
 
 from contracts import DeployError
+from infra.deploy import endpoints, roles
 from infra.deploy.deployment import deploy, describe_deployment
 from infra.deploy.executor import TRAINING_LOGS, Action, apply, compare, destroy
 from infra.deploy.functions import FunctionService
@@ -237,6 +240,91 @@ def test_api_that_was_left_without_its_stage_is_finished(
     apply(plan, ignore)
     assert [api["id"] for api in gateway.get_rest_apis()["items"]] == [api_id]
     assert gateway.get_stage(restApiId=api_id, stageName="api")["deploymentId"]
+
+
+def test_failed_endpoint_is_made_anew(standing: Scope, options: DeployOptions) -> None:
+    """SageMaker can neither update nor repair a failed endpoint."""
+    sagemaker = standing.client("sagemaker")
+    endpoint = sagemaker_backends[standing.account_id][standing.target.region].endpoints["shelf"]
+    endpoint.endpoint_status = "Failed"
+    plan = build_plan(standing, options)
+    (step,) = [step for step in compare(plan) if step.action is Action.CHANGE]
+    assert (step.label, step.differences) == ("endpoint shelf", ("status Failed",))
+    apply(plan, ignore)
+    assert sagemaker.describe_endpoint(EndpointName="shelf")["EndpointStatus"] == "InService"
+
+
+def test_endpoint_under_way_is_waited_for(
+    standing: Scope, options: DeployOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run beside another, or after one that was interrupted, makes nothing twice."""
+    monkeypatch.setitem(endpoints._POLL_SECONDS, "aws", 0)
+    endpoint = sagemaker_backends[standing.account_id][standing.target.region].endpoints["shelf"]
+    endpoint.endpoint_status = "Creating"
+    told: list[tuple[str, str]] = []
+
+    def serve(label: str, outcome: str) -> None:
+        told.append((label, outcome))
+        if outcome.startswith("Creating"):
+            endpoint.endpoint_status = "InService"
+
+    apply(build_plan(standing, options), serve)
+    assert told[5:7] == [("endpoint shelf", "Creating, 0 s"), ("endpoint shelf", "changed")]
+
+
+def test_endpoint_that_does_not_come_up_tells_the_reason(
+    scope: Scope, options: DeployOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FailureReason is in the message, and the container's log group in the hint."""
+    make = FakeEndpoint.__init__
+
+    def fail(endpoint: FakeEndpoint, *args: Any, **kwargs: Any) -> None:
+        make(endpoint, *args, **kwargs)
+        endpoint.endpoint_status, endpoint.failure_reason = "Failed", "no ping"
+
+    monkeypatch.setattr(FakeEndpoint, "__init__", fail)
+    with pytest.raises(DeployError, match=r"endpoint shelf is Failed.*no ping") as raised:
+        apply(build_plan(scope, options), ignore)
+    assert "/aws/sagemaker/Endpoints/shelf" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("operation", "message"),
+    [
+        ("lambda.CreateFunction", "The role defined for the function cannot be assumed by Lambda."),
+        ("sagemaker.CreateModel", "Could not assume role arn:aws:iam::1:role/shelf."),
+    ],
+)
+def test_role_that_is_too_new_is_waited_for(
+    scope: Scope,
+    options: DeployOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    message: str,
+) -> None:
+    """AWS refuses a role for some seconds after it was made; other refusals are errors."""
+    monkeypatch.setattr(roles, "_POLL_SECONDS", 0)
+    refusals = [message]
+
+    def refuse(**_: Any) -> tuple[SimpleNamespace, dict[str, Any]] | None:
+        if not refusals:
+            return None
+        answer = {"Error": {"Code": "ValidationException", "Message": refusals.pop()}}
+        return SimpleNamespace(status_code=400), answer
+
+    service = operation.partition(".")[0]
+    events = scope.client(service).meta.events
+    events.register(f"before-call.{operation}", refuse)
+    try:
+        told: list[str] = []
+        apply(build_plan(scope, options), lambda _, outcome: told.append(outcome))
+        assert told.count("waiting for the role to be known") == 1
+        destroy(scope, ignore)
+        refusals.append("the zip is damaged")
+        with pytest.raises(DeployError, match="the zip is damaged"):
+            apply(build_plan(scope, options), ignore)
+    finally:
+        events.unregister(f"before-call.{operation}", refuse)
 
 
 def test_destroy_leaves_nothing(standing: Scope) -> None:

@@ -45,7 +45,7 @@ def records(tmp_path: Path) -> Path:
     """A train and a validation split, and what stands beside them."""
     folder = tmp_path / "records"
     folder.mkdir()
-    (folder / "dataset.json").write_text(json.dumps({"fingerprint": "0123456789abcdef"}))
+    (folder / "dataset.json").write_text(json.dumps({"fingerprint": "sha256:0123456789abcdef"}))
     for split in ("train", "validation"):
         for suffix in ("rec", "idx", "lst"):
             (folder / f"{split}.{suffix}").write_text(f"{split} {suffix}")
