@@ -9,8 +9,8 @@ from contracts import PHOTO_FIT, PHOTO_SIZE, SPLITS, DatasetError
 
 ENCODINGS = ("jpeg", "png")
 _DEFAULT_ENCODING = {"train": "jpeg", "validation": "png", "test": "png"}
-_MAX_SIZE = 2048
-_MAX_QUALITY = 100
+MAX_SIZE = 2048
+MAX_QUALITY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ class Settings:
     quality: int = 95
 
     def __post_init__(self) -> None:
-        if not 1 <= self.size <= _MAX_SIZE:
-            raise DatasetError(f"size {self.size}, expected 1 to {_MAX_SIZE} pixels")
+        if not 1 <= self.size <= MAX_SIZE:
+            raise DatasetError(f"size {self.size}, expected 1 to {MAX_SIZE} pixels")
         if not 0 < self.train_ratio <= 1:
             raise DatasetError(f"train ratio {self.train_ratio}, expected above 0 and at most 1")
         if self.encoding is not None and self.encoding not in ENCODINGS:
             raise DatasetError(f"encoding {self.encoding!r}, expected {' or '.join(ENCODINGS)}")
-        if not 1 <= self.quality <= _MAX_QUALITY:
-            raise DatasetError(f"quality {self.quality}, expected 1 to {_MAX_QUALITY}")
+        if not 1 <= self.quality <= MAX_QUALITY:
+            raise DatasetError(f"quality {self.quality}, expected 1 to {MAX_QUALITY}")
 
     def encoding_of(self, split: str) -> str:
         """How the photos of a split are packed, "jpeg" or "png"."""

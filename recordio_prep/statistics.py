@@ -6,16 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from PIL import Image
 
 RGB: TypeAlias = tuple[float, float, float]
 """One value each for red, green and blue."""
 
-_LEVELS = 256
-_CHANNEL_STARTS = (0, _LEVELS, 2 * _LEVELS)
+_LEVELS = np.arange(256)
 _MIN_STD = 1.0
 
 
@@ -36,12 +37,13 @@ class Moments:
     @classmethod
     def of(cls, image: Image.Image) -> Self:
         """The sums over one RGB picture."""
-        histogram = image.histogram()
-        red, green, blue = (histogram[start : start + _LEVELS] for start in _CHANNEL_STARTS)
+        counts = np.array(image.histogram(), np.int64).reshape(len("RGB"), _LEVELS.size)
+        red, green, blue = (counts @ _LEVELS).tolist()
+        red_squares, green_squares, blue_squares = (counts @ _LEVELS**2).tolist()
         return cls(
             pixels=image.width * image.height,
-            sums=(_sum(red), _sum(green), _sum(blue)),
-            squares=(_sum_of_squares(red), _sum_of_squares(green), _sum_of_squares(blue)),
+            sums=(red, green, blue),
+            squares=(red_squares, green_squares, blue_squares),
         )
 
 
@@ -68,11 +70,3 @@ def _channel_mean_and_std(pixels: int, total: int, squares: int) -> tuple[float,
     # Multiplied out in integers: floats would lose the small difference of two large numbers.
     deviation = math.sqrt(squares * pixels - total * total) / pixels
     return round(total / pixels, 4), max(round(deviation, 4), _MIN_STD)
-
-
-def _sum(histogram: Sequence[int]) -> int:
-    return sum(value * count for value, count in enumerate(histogram))
-
-
-def _sum_of_squares(histogram: Sequence[int]) -> int:
-    return sum(value * value * count for value, count in enumerate(histogram))

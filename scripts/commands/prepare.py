@@ -11,6 +11,7 @@ import click
 
 from contracts import DATASET_FILE, LEFT_OUT_FILE, PHOTO_SIZE
 from recordio_prep import prepare
+from recordio_prep.settings import ENCODINGS, MAX_QUALITY, MAX_SIZE
 
 if TYPE_CHECKING:
     from recordio_prep import Dataset
@@ -22,10 +23,15 @@ _FOLDER = click.Path(path_type=Path)
 @click.argument("photos", type=_FOLDER)
 @click.option("--out", required=True, type=_FOLDER, help="Where the records go; made if absent.")
 @click.option(
-    "--size", default=PHOTO_SIZE, show_default=True, help="Width and height of a packed photo."
+    "--size",
+    type=click.IntRange(1, MAX_SIZE),
+    default=PHOTO_SIZE,
+    show_default=True,
+    help="Width and height of a packed photo, in pixels.",
 )
 @click.option(
     "--train-ratio",
+    type=click.FloatRange(0, 1, min_open=True),
     default=0.7,
     show_default=True,
     help="Share of each category that is trained on; the rest is for validation.",
@@ -37,11 +43,21 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--test", type=_FOLDER, help="Likewise, for the final test.")
 @click.option(
     "--encoding",
-    type=click.Choice(["jpeg", "png"]),
+    type=click.Choice(ENCODINGS),
     help="For all records. By default train is JPEG, validation and test PNG (lossless).",
 )
-@click.option("--quality", default=95, show_default=True, help="JPEG quality, 1 to 100.")
-@click.option("--workers", type=int, help="Processes that encode.  [default: one for each core]")
+@click.option(
+    "--quality",
+    type=click.IntRange(1, MAX_QUALITY),
+    default=95,
+    show_default=True,
+    help="JPEG quality.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that encode.  [default: one for each core]",
+)
 @click.option("--strict", is_flag=True, help="Fail if any photo cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def prepare_command(
