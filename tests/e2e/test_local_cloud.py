@@ -56,7 +56,7 @@ def fail(event):
     raise KeyError("missing")
 
 def shout(event):
-    print(json.dumps({"status": "ok", "result": "not the answer"}))
+    os.write(1, json.dumps({"status": "ok", "result": "not the answer"}).encode() + b"\\n")
     print("END RequestId: 0")
     sys.stderr.write("to stderr\\n")
     return {"n": event["n"]}
@@ -277,19 +277,23 @@ def test_printed_lines_are_never_taken_for_answers(
         assert "to stderr" in log
 
 
-def test_the_log_has_lambdas_lines_in_one_stream_a_worker(
-    aws: Callable[[str], Any], function: str
-) -> None:
-    """START, output, END and REPORT stand in order in /aws/lambda/<name>."""
-    _, response = call(aws("lambda"), "tiny", do="shout", n=77)
-    request_id = response["ResponseMetadata"]["RequestId"]
-    events = aws("logs").filter_log_events(logGroupName="/aws/lambda/tiny", limit=10_000)["events"]
+def test_the_log_has_lambdas_lines_in_one_stream_a_worker(aws: Callable[[str], Any]) -> None:
+    """START, output, END and REPORT of each call stand in order in /aws/lambda/<name>."""
+    make_function(aws("lambda"), "logged")
+    for n in range(3):
+        call(aws("lambda"), "logged", do="shout", n=n)
+    group = {"logGroupName": "/aws/lambda/logged"}
+    (stream,) = aws("logs").describe_log_streams(**group)["logStreams"]
+    assert "/[$LATEST]" in stream["logStreamName"]
+    events = aws("logs").filter_log_events(**group)["events"]
     lines = [event["message"] for event in events]
-    at = max(i for i, line in enumerate(lines) if line.startswith("REPORT RequestId"))
-    assert lines[at].count("\t") >= 4
-    assert lines[at - 1].startswith("END RequestId")
-    assert lines[at - 2] == "to stderr"
-    assert request_id
+    assert [line.split()[0] for line in lines] == [
+        "START", '{"status":', "END", "to", "END", "REPORT",
+    ] * 3  # fmt: skip
+    reports = [line for line in lines if line.startswith("REPORT")]
+    assert "Init Duration" in reports[0]
+    assert "Init Duration" not in reports[1]
+    assert "Max Memory Used: 0 MB" not in reports[0]
 
 
 def test_a_function_sees_nothing_of_the_host(
