@@ -79,10 +79,31 @@ def test_every_option_reaches_the_preparation(photos, tmp_path):
     assert [split["photos"] for split in document["splits"].values()] == [20, 20, 20]
 
 
-def test_wrong_usage_is_exit_code_2(photos):
-    """Click's own business: --out is required, and an encoding is one of two."""
-    assert run(photos).exit_code == 2
-    assert run(photos, "--out", "x", "--encoding", "gif").exit_code == 2
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--encoding", "gif"),
+        ("--size", 0),
+        ("--train-ratio", 0),
+        ("--train-ratio", 1.1),
+        ("--quality", 101),
+        ("--workers", 0),
+        ("--seed", "x"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(photos, tmp_path, option, value):
+    """Values out of range are refused before any photo is looked at, with the option's name."""
+    result = run(photos, "--out", tmp_path / "records", option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert not (tmp_path / "records").exists()
+
+
+def test_the_output_is_required(photos):
+    """There is no folder that would go without saying."""
+    result = run(photos)
+    assert result.exit_code == 2
+    assert "--out" in result.stderr
 
 
 def test_a_failure_is_left_to_the_edge(tmp_path):
