@@ -1,40 +1,34 @@
-"""Training jobs from this side of the wire: records up, the job run and watched, its model down."""
+"""Training jobs from this side of the wire: asked for, watched, their models fetched."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from contracts import DATASET_FILE, SPLITS, DeployError, TrainingError
+from contracts import DeployError, TrainingError
 from infra.deploy.executor import TRAINING_LOGS, OnStep, apply
 from infra.deploy.plan import image_uri, training_plan
-from infra.deploy.resources import StoredFile
 from infra.deploy.roles import until_role_is_known
 from infra.deploy.service import is_absent
-from infra.deploy.storage import SHA256_METADATA, upload
 from infra.images import TRAINING_IMAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from infra.deploy.scope import Scope
     from infra.targets import Target
+    from infra.training_channels import Channel
 
 logger = logging.getLogger(__name__)
-
-OnUpload: TypeAlias = Callable[[str, int, int], None]
-"""Takes a file's key, how many of its bytes are sent, and how many it has."""
 
 RECORD_TYPE = "application/x-recordio"
 METRICS: Mapping[str, str] = {
@@ -48,14 +42,6 @@ _JOB_NAME = re.compile(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,62}")  # CreateTrainingJob
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 _POLL_SECONDS = {"aws": 5.0, "localstack": 0.5, "local": 0.5}
 _FAILURES = (BotoCoreError, ClientError, Boto3Error)
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One of a job's inputs: everything under an S3 prefix."""
-
-    name: str
-    uri: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,50 +150,6 @@ def plan_job(
         checkpoint_uri=f"s3://{bucket}/checkpoints/{name}",
         hyperparameters=dict(hyperparameters),
     )
-
-
-def upload_records(
-    target: Target,
-    records: Path,
-    bucket: str,
-    *,
-    prefix: str = "datasets",
-    on_upload: OnUpload | None = None,
-) -> tuple[Channel, ...]:
-    """Put records into a bucket, each split in a folder of its own; what stands is not sent again.
-
-    Args:
-        target: where the bucket is.
-        records: the folder that `snapshelf prepare` wrote: `dataset.json`, and for each split
-            `<split>.rec` with its `.idx` and `.lst`.
-        bucket: it must exist.
-        prefix: keys are `<prefix>/<fingerprint>/<split>/<file>`.
-        on_upload: told of every part that is sent.
-
-    Returns:
-        A channel for each split that is there.
-
-    Raises:
-        TrainingError: the folder holds no records.
-        DeployError: the bucket cannot be written to.
-    """
-    fingerprint = _fingerprint(records)
-    s3 = target.client("s3")
-    channels = []
-    for split in SPLITS:
-        files = sorted(records.glob(f"{split}.*"))
-        if not any(path.suffix == ".rec" for path in files):
-            continue
-        folder = f"{prefix}/{fingerprint}/{split}"
-        for path in (*files, records / DATASET_FILE):
-            _upload_once(s3, bucket, f"{folder}/{path.name}", path, on_upload)
-        channels.append(Channel(split, f"s3://{bucket}/{folder}/"))
-    if not channels:
-        raise TrainingError(
-            f"{records} holds no records: expected {', '.join(f'{s}.rec' for s in SPLITS)}",
-            hint="make them first: `snapshelf prepare PHOTOS --out RECORDS`",
-        )
-    return tuple(channels)
 
 
 def run(target: Target, job: TrainingJob, on_log: Callable[[str], None]) -> TrainingJobResult:
@@ -323,49 +265,3 @@ def _input(channel: Channel) -> dict[str, Any]:
         "ContentType": RECORD_TYPE,
         "InputMode": "File",
     }
-
-
-def _fingerprint(records: Path) -> str:
-    path = records / DATASET_FILE
-    try:
-        fingerprint = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
-    except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(
-            f"{path} is not there, or names no fingerprint",
-            hint="make the records anew: `snapshelf prepare PHOTOS --out RECORDS`",
-        ) from error
-    return str(fingerprint).removeprefix("sha256:")[:12]
-
-
-def _upload_once(s3: Any, bucket: str, key: str, path: Path, on_upload: OnUpload | None) -> None:
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    sent = 0
-
-    def progress(count: int) -> None:
-        nonlocal sent
-        sent += count
-        if on_upload is not None:
-            on_upload(key, sent, size)
-
-    try:
-        if _stands(s3, bucket, key, size, sha256):
-            return
-        file = StoredFile(key, path, sha256, "application/octet-stream", "private")
-        upload(s3, bucket, file, progress)
-    except _FAILURES as error:
-        raise DeployError(
-            f"{path.name} could not be uploaded to {bucket}: {error}",
-            hint="run the same command again: what is uploaded is not sent twice",
-        ) from error
-
-
-def _stands(s3: Any, bucket: str, key: str, size: int, sha256: str) -> bool:
-    try:
-        head = s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if is_absent(error):
-            return False
-        raise
-    return bool(head["ContentLength"] == size and head["Metadata"].get(SHA256_METADATA) == sha256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -102,7 +103,7 @@ def _build(lambda_dir: Path, bundle_dir: Path, allowed_origin: str) -> None:
         built.mkdir()
         _normalise(out / "deployment.zip", built / "deployment.zip")
         (built / "swagger.json").write_text(json.dumps(swagger, sort_keys=True), encoding="utf-8")
-        if not bundle_dir.is_dir():
+        with contextlib.suppress(OSError):  # another run built the same, and was first
             built.rename(bundle_dir)
     logger.info("bundled %s", lambda_dir)
 

@@ -75,7 +75,10 @@ def describe_deployment(name: str, target: Target) -> Deployment:
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and is_absent(error):
             raise _incomplete(scope, str(error)) from error
-        raise DeployError(f"deployment {name} cannot be read: {error}") from error
+        raise DeployError(
+            f"deployment {name} on {target.name} cannot be read: {error}",
+            hint="is the target up, and may your credentials read it?",
+        ) from error
 
 
 def _describe(scope: Scope) -> Deployment:

@@ -187,7 +187,7 @@ def _api(scope: Scope, bundle: Bundle) -> tuple[Planned, ...]:
         bundle.package,
         bundle.code_sha256,
         scope.lambda_role_arn,
-        _environment(scope),
+        function_environment(scope),
     )
     api = RestApi(scope.api, complete_swagger(bundle.swagger, scope))
     permission = InvokePermission(scope.function, scope.api)
@@ -201,7 +201,8 @@ def _api(scope: Scope, bundle: Bundle) -> tuple[Planned, ...]:
     )
 
 
-def _environment(scope: Scope) -> tuple[tuple[str, str], ...]:
+def function_environment(scope: Scope) -> tuple[tuple[str, str], ...]:
+    """The function's variables, sorted by name."""
     variables = {"ALLOWED_ORIGIN": scope.allowed_origin, "ENDPOINT_NAME": scope.endpoint}
     if scope.target.name == "localstack" and scope.target.sagemaker_endpoint_url:
         # LocalStack's Lambdas would look for SageMaker in LocalStack, which has none.

@@ -132,10 +132,12 @@ def _classify(api: httpx.Client, path: Path, top_k: int | None) -> dict[str, Any
         reply = response.json()
     except ValueError:
         reply = None
-    if not isinstance(reply, dict):
-        raise EndpointError(f"{response.status_code}: {response.text[:200]!r}, expected JSON")
-    if not response.is_success:
+    if isinstance(reply, dict) and not response.is_success:
         raise EndpointError(f"{response.status_code}: {reply.get('message', reply)}")
+    if not isinstance(reply, dict) or "categories" not in reply:
+        raise EndpointError(
+            f"{response.status_code}: {response.text[:200]!r}, expected categories as JSON"
+        )
     return reply
 
 

@@ -11,6 +11,7 @@ from moto.apigateway.models import APIGatewayBackend
 from moto.core.responses import ActionResult
 from moto.sagemaker.responses import SageMakerResponse
 
+from infra import targets
 from infra.deploy.plan import DeployOptions
 from infra.deploy.scope import Scope, scope_of
 from infra.targets import Target
@@ -33,6 +34,14 @@ def classify():
     """Name the category of a photo."""
     return {}
 '''
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clients() -> Iterator[None]:
+    """Clients that were made with the credentials below, and none that outlive these tests."""
+    targets._connect.cache_clear()
+    yield
+    targets._connect.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,13 @@ import pytest
 from contracts import DeployError, TrainingError
 from infra import training_jobs
 from infra.deploy.executor import TRAINING_LOGS
+from infra.training_channels import Channel, upload_records
 from infra.training_jobs import (
-    Channel,
     TrainingJob,
     download_model,
     make_storage,
     plan_job,
     run,
-    upload_records,
 )
 
 if TYPE_CHECKING:

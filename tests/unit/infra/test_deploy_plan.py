@@ -9,7 +9,14 @@ import pytest
 
 from contracts import DeployError
 from infra.deploy.page import page_files
-from infra.deploy.plan import DeployOptions, Plan, Planned, find_artifact, image_uri
+from infra.deploy.plan import (
+    DeployOptions,
+    Plan,
+    Planned,
+    find_artifact,
+    function_environment,
+    image_uri,
+)
 from infra.deploy.policies import hosting_policy, training_policy
 from infra.deploy.resources import Bucket, LogGroup
 from infra.deploy.scope import Scope
@@ -50,6 +57,18 @@ def test_image_is_in_the_accounts_registry_on_aws() -> None:
     assert image_uri(SCOPE, INFERENCE_IMAGE) == (
         "123456789012.dkr.ecr.eu-central-1.amazonaws.com/snapshelf-inference:latest"
     )
+
+
+def test_function_on_localstack_is_told_where_sagemaker_is() -> None:
+    """LocalStack gives its Lambdas its own address for every service, and has no SageMaker."""
+    plane = "http://127.0.0.1:5555"
+    target = Target("localstack", "us-east-1", "http://127.0.0.1:4566", plane)
+    environment = dict(function_environment(Scope("shelf", target, "000000000000")))
+    assert environment["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] == plane
+    assert set(function_environment(SCOPE)) == {
+        ("ALLOWED_ORIGIN", SCOPE.allowed_origin),
+        ("ENDPOINT_NAME", "shelf"),
+    }
 
 
 def test_artifact_is_found_in_its_folder(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class StandIn(http.server.BaseHTTPRequestHandler):
         self.asked.append((self.path, self.headers["Content-Type"]))
         refused = {"code": "unreadable_photo", "message": "not a photo"}
         status, reply = (400, refused) if body == b"refuse" else (200, REPLY)
+        reply = {} if body == b"another API" else reply
         answer = json.dumps(reply).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
@@ -89,6 +90,15 @@ def test_one_refused_photo_does_not_cost_the_others(api: str, tmp_path: Path) ->
     assert "1.jpg: 400: not a photo" in result.stderr
     assert "1 of 2 photos failed" in result.stderr
     assert result.stdout.split()[1] == "book"
+
+
+def test_reply_of_another_api_is_an_error(api: str, tmp_path: Path) -> None:
+    """An address that answers something else is told from a photo without category."""
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"another API")
+    result = CliRunner().invoke(classify_command, [str(photo), "--url", api])
+    assert result.exit_code == 1
+    assert "200: '{}', expected categories as JSON" in result.stderr
 
 
 def test_photo_over_the_limit_is_not_sent(api: str, tmp_path: Path) -> None:
