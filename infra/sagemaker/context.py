@@ -11,8 +11,6 @@ from infra.sagemaker.containers import aws_environment
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import httpcore
-
     from infra.images import ImageRegistry
     from infra.sagemaker.containers import LayoutMode
     from infra.sagemaker.documents import DocumentStore
@@ -26,7 +24,8 @@ class Timing:
     """Seconds. The defaults that name a source are SageMaker's; tests shorten them.
 
     Attributes:
-        healthy_within: from a container's start to its first 200 from /ping (developer guide).
+        healthy_within: from a container's start to its first 200 from /ping, where its variant
+            gives no time of its own (developer guide).
         invocation: for the container to answer /invocations (developer guide).
         training_stop: from SIGTERM to SIGKILL of a training container (developer guide).
         serving_stop: from SIGTERM to SIGKILL of an inference container (developer guide).
@@ -76,7 +75,6 @@ class PlaneContext:
     layout: LayoutMode
     threads: Threads
     log_threads: Threads
-    connections: httpcore.AsyncConnectionPool
     timing: Timing = field(default_factory=Timing)
 
     def aws_environment(self) -> dict[str, str]:

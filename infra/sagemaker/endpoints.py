@@ -67,9 +67,9 @@ class Endpoints:
         """End every container; the documents stay, and `prepare` finds them."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         grace = self._context.timing.shutdown
-        await asyncio.gather(*(deployment.stop(grace) for deployment in self._live.values()))
+        stops = [deployment.stop(grace) for deployment in self._live.values()]
+        await asyncio.gather(*self._tasks, *stops, return_exceptions=True)
 
     async def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """Start an endpoint's containers; it is InService when all are healthy."""
@@ -210,6 +210,7 @@ class Endpoints:
             image=container["Image"],
             artifact=artifact_uri(container),
             environment=container.get("Environment", {}),
+            healthy_within=variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
             weight=variant["InitialVariantWeight"],
             instance_count=variant["InitialInstanceCount"],
         )

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import httpcore
-
 from contracts import ENDPOINT_PAYLOAD_BYTES
+from infra.sagemaker.connections import ConnectionBroken, ContainerUnreachable, Reply
 from infra.sagemaker.errors import (
     ModelError,
     PayloadTooLarge,
     ValidationError,
 )
 from infra.sagemaker.logs import ENDPOINT_GROUP
-from infra.sagemaker.serving import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,22 +47,13 @@ TIMED_OUT = (
 NO_ANSWER = "Amazon SageMaker could not get a response from the {endpoint} endpoint."
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A container's answer, with the headers that the client gets of it."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
 class Invocations:
     """The runtime API's requests, over connections that are kept alive."""
 
     def __init__(self, context: PlaneContext, endpoints: Endpoints) -> None:
         self._context, self._endpoints = context, endpoints
 
-    async def invoke(self, endpoint: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def invoke(self, endpoint: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Pass a request on.
 
         Args:
@@ -92,8 +80,8 @@ class Invocations:
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             text = answer.body.decode(errors="replace")[:ORIGINAL_MESSAGE_CHARACTERS]
             raise self._model_error(endpoint, answer.status, text)
-        answer.headers[INVOKED_VARIANT] = variant.spec.name
-        return answer
+        kept = {name: answer.headers[name] for name in PASSED_TO_CLIENT if name in answer.headers}
+        return Reply(answer.status, {**kept, INVOKED_VARIANT: variant.spec.name}, answer.body)
 
     async def _find_deployment(self, endpoint: str) -> Deployment:
         deployment = await self._endpoints.live(endpoint)
@@ -104,38 +92,33 @@ class Invocations:
             raise ValidationError(f"{owner} {state}.")
         return deployment
 
-    async def _forward(self, variant: Variant, headers: dict[str, str], body: bytes) -> Answer:
+    async def _forward(self, variant: Variant, headers: dict[str, str], body: bytes) -> Reply:
         try:
             async with asyncio.timeout(self._context.timing.invocation):
                 return await self._send(variant, headers, body)
         except TimeoutError:
             raise self._model_error(variant.endpoint, 0, TIMED_OUT) from None
 
-    async def _send(self, variant: Variant, headers: dict[str, str], body: bytes) -> Answer:
+    async def _send(self, variant: Variant, headers: dict[str, str], body: bytes) -> Reply:
         """Send to a healthy container; if it ends meanwhile, to another that there is now."""
         while True:
             instance = await variant.select()
             try:
                 return await self._post(instance, headers, body)
-            except httpcore.ConnectError:  # nothing was sent; its end is noticed in a moment
+            except ContainerUnreachable:  # nothing was sent; its end is noticed in a moment
                 await asyncio.sleep(CONNECT_AGAIN)
-            except BROKEN:
+            except ConnectionBroken:
                 break
         try:
             if other := variant.another(instance):
                 return await self._post(other, headers, body)
-        except BROKEN:
+        except (ContainerUnreachable, ConnectionBroken):
             pass
         raise self._model_error(variant.endpoint, 0, NO_ANSWER.format(endpoint=variant.endpoint))
 
-    async def _post(self, instance: Instance, headers: dict[str, str], body: bytes) -> Answer:
-        with instance.request() as url:
-            answer = await self._context.connections.request(
-                "POST", f"{url}/invocations", headers=list(headers.items()), content=body
-            )
-        named = {key.decode().lower(): value.decode("latin-1") for key, value in answer.headers}
-        kept = {name: named[name] for name in PASSED_TO_CLIENT if name in named}
-        return Answer(answer.status, kept, answer.content)
+    async def _post(self, instance: Instance, headers: dict[str, str], body: bytes) -> Reply:
+        with instance.request() as connections:
+            return await connections.request("POST", "/invocations", headers, body)
 
     def _model_error(self, endpoint: str, status: int, message: str) -> ModelError:
         group = ENDPOINT_GROUP.format(endpoint=endpoint)

@@ -96,7 +96,7 @@ class S3ObjectStore:
             aws_secret_access_key="local",  # noqa: S106 - a loopback cloud checks none
             config=Config(
                 s3={"addressing_style": "path"},
-                retries={"mode": "standard", "max_attempts": 5},
+                retries={"mode": "standard", "total_max_attempts": 3},
                 connect_timeout=5,
             ),
         )

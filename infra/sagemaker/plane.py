@@ -7,8 +7,6 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-import httpcore
-
 from infra.images import ImageRegistry
 from infra.sagemaker.containers import layout_mode
 from infra.sagemaker.context import PlaneContext, Timing
@@ -32,10 +30,6 @@ if TYPE_CHECKING:
     from infra.sagemaker.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
-
-MAX_IDLE_CONNECTIONS = 64
-KEEP_ALIVE_SECONDS = 2.0
-"""Idle connections to containers end before a server ends them (uvicorn's after 5 s)."""
 
 STORAGE_POLL = 0.2
 
@@ -86,11 +80,6 @@ class SageMakerPlane:
             layout=layout or layout_mode(),
             threads=Threads(8, "sagemaker"),
             log_threads=Threads(2, "sagemaker-logs"),
-            connections=httpcore.AsyncConnectionPool(
-                max_connections=None,
-                max_keepalive_connections=MAX_IDLE_CONNECTIONS,
-                keepalive_expiry=KEEP_ALIVE_SECONDS,
-            ),
             timing=timing or Timing(),
         )
         self._training_jobs = TrainingJobs(self._context)
@@ -122,7 +111,6 @@ class SageMakerPlane:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
         await asyncio.gather(self._training_jobs.close(), self._endpoints.close())
-        await self._context.connections.aclose()
         self._context.threads.close()
         self._context.log_threads.close()
 

@@ -13,11 +13,14 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import httpcore
-
 from contracts import ARTIFACT_FILE, EndpointError, SnapshelfError
 from infra.images import SERVE
 from infra.sagemaker.artifacts import unpack
+from infra.sagemaker.connections import (
+    ConnectionBroken,
+    ContainerConnections,
+    ContainerUnreachable,
+)
 from infra.sagemaker.containers import Container, ContainerSpec
 from infra.sagemaker.documents import ENDPOINT
 from infra.sagemaker.errors import ServiceUnavailable
@@ -31,9 +34,6 @@ if TYPE_CHECKING:
     from infra.sagemaker.context import PlaneContext
 
 logger = logging.getLogger(__name__)
-
-BROKEN = (httpcore.NetworkError, httpcore.ProtocolError)
-"""What a connection raises whose container ends, or is not there (ConnectError)."""
 
 MAX_RESTART_DELAY = 30.0
 SELECT_POLL = 0.02
@@ -51,6 +51,7 @@ class VariantSpec:
     image: str
     artifact: str | None
     environment: dict[str, str]
+    healthy_within: float | None
     weight: float
     instance_count: int
 
@@ -67,7 +68,7 @@ class Instance:
         self._name = f"i-{secrets.token_hex(9)[:17]}"
         self._log = variant.folder / f"{self._name}.log"
         self._grace = context.timing.serving_stop
-        self.url = ""
+        self.connections = ContainerConnections(0)
         self.healthy = False
         self.in_flight = 0
         self.first_start: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -80,11 +81,11 @@ class Instance:
         await asyncio.wait({self._task})
 
     @contextlib.contextmanager
-    def request(self) -> Iterator[str]:
-        """Count a request as under way; gives the container's address."""
+    def request(self) -> Iterator[ContainerConnections]:
+        """Count a request as under way; gives the connections to the container."""
         self.in_flight += 1
         try:
-            yield self.url
+            yield self.connections
         finally:
             self.in_flight -= 1
 
@@ -116,7 +117,7 @@ class Instance:
     async def _run_once(self) -> str:
         """Start the container and watch it; why it had to end."""
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.connections = ContainerConnections(port)
         try:
             container = Container(self._variant.container_spec(port), self._log)
         except (OSError, SnapshelfError) as error:
@@ -130,6 +131,7 @@ class Instance:
             raise
         finally:
             self.healthy = False
+            self.connections.close()
             await container.stop(grace)
             ended.cancel()
         return cause
@@ -137,7 +139,8 @@ class Instance:
     async def _watch(self, ended: asyncio.Task[int]) -> str:
         """Ping the container until it ends or does not answer; sets `healthy` meanwhile."""
         timing, loop = self._context.timing, asyncio.get_running_loop()
-        deadline, misses = loop.time() + timing.healthy_within, 0
+        healthy_within = self._variant.spec.healthy_within or timing.healthy_within
+        deadline, misses = loop.time() + healthy_within, 0
         while True:
             if await self._answers_ping():
                 misses, self.healthy = 0, True
@@ -148,7 +151,7 @@ class Instance:
             if misses >= timing.hung_after:
                 return f"gave no answer to {misses} pings in a row"
             if not self.healthy and loop.time() > deadline:
-                return f"was not healthy within {timing.healthy_within:g} s"
+                return f"was not healthy within {healthy_within:g} s"
             pause = timing.ping_interval if self.healthy else timing.start_poll
             await asyncio.wait({ended}, timeout=pause)
             if ended.done():
@@ -157,8 +160,8 @@ class Instance:
     async def _answers_ping(self) -> bool:
         try:
             async with asyncio.timeout(self._context.timing.ping):
-                answer = await self._context.connections.request("GET", f"{self.url}/ping")
-        except (TimeoutError, *BROKEN):
+                answer = await self.connections.request("GET", "/ping", {})
+        except (TimeoutError, ContainerUnreachable, ConnectionBroken):
             return False
         return answer.status == HTTPStatus.OK
 
