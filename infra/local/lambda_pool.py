@@ -10,7 +10,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from infra.local import bundles
-from infra.local.lambda_worker import FunctionSpec, Result, Worker, WorkerFolders
+from infra.local.lambda_function import FunctionSpec, WorkerFolders
+from infra.local.lambda_worker import Result, Worker
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,64 +10,21 @@ import shutil
 import signal
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contracts import LAMBDA_PAYLOAD_BYTES
 from infra import processes
+from infra.local.lambda_function import FunctionSpec, WorkerFolders, worker_environment
+from infra.local.lambda_log import LogLine, WorkerLog
 from infra.local.runtime_api import Invocation, Outcome, RuntimeApi
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
 
 _INIT_SECONDS = 10.0
 """Lambda's limit for a function to load (or the function's timeout, where that is longer)."""
-
-_LARGEST_LINE = 256 * 1024
-"""CloudWatch Logs' largest event, in bytes."""
-
-_PATH = "/usr/local/bin:/usr/bin:/bin"
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionSpec:
-    """All that decides what a worker of the function is; another spec needs another worker.
-
-    Attributes:
-        timeout: seconds.
-        memory: megabytes.
-        bundles: the zips, the function's first, then its layers'.
-    """
-
-    name: str
-    version: str
-    account: str
-    region: str
-    runtime: str
-    handler: str
-    timeout: int
-    memory: int
-    variables: tuple[tuple[str, str], ...]
-    bundles: tuple[bytes, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerFolders:
-    """Where a worker finds its code and keeps its files.
-
-    Attributes:
-        code: the function's bundle, extracted: /var/task.
-        layers: the layers, extracted: /opt.
-        home: the worker's own folder, removed at its end.
-    """
-
-    code: Path
-    layers: tuple[Path, ...]
-    home: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +34,13 @@ class Result:
     Attributes:
         payload: the function's answer, or its error, as JSON.
         failed: the payload is an error.
-        log: (milliseconds since the epoch, line), with Lambda's START, END and REPORT lines.
+        log: what was printed, with Lambda's START, END and REPORT lines.
         log_stream: the worker's stream in /aws/lambda/<name>.
     """
 
     payload: bytes
     failed: bool
-    log: tuple[tuple[int, str], ...]
+    log: tuple[LogLine, ...]
     log_stream: str
 
 
@@ -100,10 +57,9 @@ class Worker:
         self._folders = folders
         self._started = time.perf_counter()
         self._init_ms: float | None = None
-        self._lines: list[tuple[int, str]] = []
-        self._rest = b""
-        self._output = -1
-        self._api = RuntimeApi(self._read_output)
+        self._log = WorkerLog()
+        self._api = RuntimeApi(self._log.read)
+        self._stopped = False
         self._exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         today = datetime.now(UTC).strftime("%Y/%m/%d")
         self.log_stream = f"{today}/[{spec.version}]{uuid.uuid4().hex}"
@@ -114,29 +70,25 @@ class Worker:
         Raises:
             DeployError: the interpreter or setpriv is missing.
         """
-        loop = asyncio.get_running_loop()
         address = await self._api.listen()
         (self._folders.home / "tmp").mkdir(parents=True)
-        self._output, write_end = os.pipe()
+        environment = worker_environment(
+            self.spec, self._folders, address, endpoint_url, self.log_stream
+        )
         try:
             self._process = processes.spawn(
                 [str(python), "-m", "awslambdaric", self.spec.handler],
-                env=worker_environment(
-                    self.spec, self._folders, address, endpoint_url, self.log_stream
-                ),
+                env=environment,
                 cwd=self._folders.code,
-                stdout=write_end,
+                stdout=self._log.write_end,
             )
         except BaseException:
-            os.close(self._output)
-            self._api.close()
+            self._release()
             raise
         finally:
-            os.close(write_end)
-        os.set_blocking(self._output, False)
-        loop.add_reader(self._output, self._read_output)
+            os.close(self._log.write_end)
         self._exit_watch = os.pidfd_open(self._process.pid)
-        loop.add_reader(self._exit_watch, self._on_exit)
+        asyncio.get_running_loop().add_reader(self._exit_watch, self._retire)
 
     @property
     def alive(self) -> bool:
@@ -147,32 +99,28 @@ class Worker:
         """Run one event to its end: answer, error, crash or timeout."""
         request_id = invocation.request_id
         cold = self._init_ms is None
-        self._log(f"START RequestId: {request_id} Version: {self.spec.version}")
-        outcome = await self._loaded(request_id) if cold else None
+        self._log.write(f"START RequestId: {request_id} Version: {self.spec.version}")
+        outcome = await self._load(request_id) if cold else None
         begin = time.perf_counter()
         if outcome is None:
             deadline = int((time.time() + self.spec.timeout) * 1000)
             self._api.send(invocation, deadline)
             outcome = await self._outcome_of(self._api.outcome, self.spec.timeout, request_id)
-        self._read_output()
-        self._log_end(request_id, (time.perf_counter() - begin) * 1000, cold=cold)
-        log, self._lines = tuple(self._lines), []
+        self._log.end_output()
+        self._report(request_id, (time.perf_counter() - begin) * 1000, cold=cold)
         self.last_used = time.monotonic()
-        return Result(outcome.payload, outcome.failed, log, self.log_stream)
+        return Result(outcome.payload, outcome.failed, self._log.take(), self.log_stream)
 
     def stop(self) -> None:
-        """Kill the process with all that it started, and remove its folder."""
-        if self._output < 0:
+        """Kill the process with all that it started, and remove its folder; once is enough."""
+        if self._stopped:
             return
-        self._on_exit()
+        self._stopped = True
+        self._retire()
         processes.stop(self._process, grace_seconds=0)
-        asyncio.get_running_loop().remove_reader(self._output)
-        os.close(self._output)
-        self._output = -1
-        self._api.close()
-        shutil.rmtree(self._folders.home, ignore_errors=True)
+        self._release()
 
-    async def _loaded(self, request_id: str) -> Outcome | None:
+    async def _load(self, request_id: str) -> Outcome | None:
         """None once the function is loaded, else why it cannot be."""
         seconds = max(_INIT_SECONDS, self.spec.timeout)
         waits: set[asyncio.Future[Any]] = {self._api.ready, self._api.outcome, self._exited}
@@ -180,7 +128,9 @@ class Worker:
         if self._api.ready.done():
             self._init_ms = (time.perf_counter() - self._started) * 1000
             return None
-        return await self._outcome_of(self._api.outcome, 0, request_id)
+        outcome = await self._outcome_of(self._api.outcome, 0, request_id)
+        self._retire()
+        return outcome
 
     async def _outcome_of(
         self, answer: asyncio.Future[Outcome], seconds: float, request_id: str
@@ -191,91 +141,34 @@ class Worker:
             return _within_limit(answer.result())
         if self._exited.done():
             reason = _exit_reason(self._process.wait())
-            self._log(f"RequestId: {request_id} Error: Runtime exited with error: {reason}")
             message = f"RequestId: {request_id} Error: Runtime exited with error: {reason}"
+            self._log.write(message)
             return _failure("Runtime.ExitError", message)
         text = f"Task timed out after {self.spec.timeout:.2f} seconds"
-        self._log(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {request_id} {text}")
-        self._on_exit()  # whoever holds this worker sees that it is of no more use
+        self._log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {request_id} {text}")
+        self._retire()
         return _failure("Sandbox.Timedout", f"RequestId: {request_id} Error: {text}")
 
-    def _on_exit(self) -> None:
+    def _retire(self) -> None:
+        """No more events for this worker: it has exited, hangs or cannot load."""
         if not self._exited.done():
             self._exited.set_result(None)
             asyncio.get_running_loop().remove_reader(self._exit_watch)
             os.close(self._exit_watch)
 
-    def _read_output(self) -> None:
-        """Take what the process has printed until now; the pipe never fills."""
-        while self._output >= 0:
-            try:
-                part = os.read(self._output, 65_536)
-            except BlockingIOError:
-                break
-            if not part:  # every process that could write has ended
-                asyncio.get_running_loop().remove_reader(self._output)
-                break
-            *lines, self._rest = (self._rest + part).split(b"\n")
-            if len(self._rest) > _LARGEST_LINE:
-                lines, self._rest = [*lines, self._rest], b""
-            for line in lines:
-                self._log(line[:_LARGEST_LINE].decode("utf-8", "replace").replace("\r", "\n"))
+    def _release(self) -> None:
+        self._log.close()
+        self._api.close()
+        shutil.rmtree(self._folders.home, ignore_errors=True)
 
-    def _log(self, line: str) -> None:
-        self._lines.append((time.time_ns() // 1_000_000, line))
-
-    def _log_end(self, request_id: str, milliseconds: float, *, cold: bool) -> None:
-        if self._rest:
-            self._log(self._rest.decode("utf-8", "replace"))
-            self._rest = b""
+    def _report(self, request_id: str, milliseconds: float, *, cold: bool) -> None:
         init = f"\tInit Duration: {self._init_ms:.2f} ms" if cold and self._init_ms else ""
-        self._log(f"END RequestId: {request_id}")
-        self._log(
+        self._log.write(f"END RequestId: {request_id}")
+        self._log.write(
             f"REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms"
             f"\tBilled Duration: {int(milliseconds) + 1} ms\tMemory Size: {self.spec.memory} MB"
             f"\tMax Memory Used: {_peak_megabytes(self._process.pid)} MB{init}"
         )
-
-
-def worker_environment(
-    spec: FunctionSpec,
-    folders: WorkerFolders,
-    runtime_api: str,
-    endpoint_url: str,
-    log_stream: str,
-) -> Mapping[str, str]:
-    """The worker's whole environment: the function's variables and Lambda's, none of the host's.
-
-    Source: AWS Lambda developer guide, *Defined runtime environment variables*. The function's own
-    AWS_ENDPOINT_URL wins, Lambda's reserved names do not yield.
-    """
-    layers = [p for layer in folders.layers for p in (layer / "python",) if p.is_dir()]
-    return {
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "LANG": "C.UTF-8",
-        "TZ": ":UTC",
-        **dict(spec.variables),
-        "PATH": _PATH,
-        "HOME": str(folders.home),
-        "TMPDIR": str(folders.home / "tmp"),
-        "PYTHONPATH": os.pathsep.join(str(path) for path in layers),
-        "AWS_LAMBDA_RUNTIME_API": runtime_api,
-        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory),
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
-        "AWS_REGION": spec.region,
-        "AWS_DEFAULT_REGION": spec.region,
-        "AWS_ACCESS_KEY_ID": spec.account,  # by which the cloud knows the account
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_SESSION_TOKEN": "local",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "LAMBDA_TASK_ROOT": str(folders.code),
-        "_HANDLER": spec.handler,
-    }
 
 
 def _within_limit(outcome: Outcome) -> Outcome:

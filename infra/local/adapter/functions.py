@@ -15,11 +15,12 @@ from ministack.core import responses
 from ministack.services import cloudwatch_logs, lambda_svc
 
 from contracts import LAMBDA_PAYLOAD_BYTES
-from infra.local.lambda_worker import FunctionSpec, Result
+from infra.local.lambda_function import FunctionSpec
 from infra.local.runtime_api import Invocation
 
 if TYPE_CHECKING:
     from infra.local.lambda_pool import FunctionPool
+    from infra.local.lambda_worker import Result
 
 Record = dict[str, Any]
 _LOGGED = "snapshelf"  # marks a result whose log has been written
