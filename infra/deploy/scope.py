@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from contracts import DeployError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.targets import Target
 
 OWNER_TAG = "snapshelf:name"
@@ -57,7 +59,7 @@ class Scope:
     @property
     def tag_list(self) -> list[dict[str, str]]:
         """The same tags in the form of S3, IAM and SageMaker."""
-        return [{"Key": key, "Value": value} for key, value in self.tags.items()]
+        return tag_list(self.tags)
 
     @property
     def artifact_bucket(self) -> str:
@@ -160,6 +162,11 @@ class Scope:
     @property
     def _domain(self) -> str:
         return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags in the form of S3, IAM and SageMaker."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 _HYPHEN_WEBSITES = frozenset(

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from infra.deploy.gateway import find_api
 from infra.deploy.page import PAGE_CONFIG, REVALIDATE
+from infra.deploy.scope import OWNER_TAG, tag_list
 from infra.deploy.service import check_owner, is_absent, tags_of, unlike
 
 if TYPE_CHECKING:
@@ -38,13 +39,15 @@ class BucketService:
     def differences(self, wanted: Bucket) -> tuple[str, ...] | None:
         if not self._exists(wanted.name):
             return None
+        self._check_owner(wanted.name)
         return unlike(self._settings(wanted.name), self._wanted_settings(wanted))
 
     def apply(self, wanted: Bucket, report: Report) -> None:  # noqa: ARG002 (takes no time)
         s3 = self.scope.client("s3")
         if not self._exists(wanted.name):
             s3.create_bucket(Bucket=wanted.name, **self._location())
-        s3.put_bucket_tagging(Bucket=wanted.name, Tagging={"TagSet": self.scope.tag_list})
+        tags = {**self._tags(wanted.name), **self.scope.tags}
+        s3.put_bucket_tagging(Bucket=wanted.name, Tagging={"TagSet": tag_list(tags)})
         s3.put_public_access_block(
             Bucket=wanted.name, PublicAccessBlockConfiguration=_access_block(wanted)
         )
@@ -58,9 +61,8 @@ class BucketService:
         """Delete a bucket and all in it; whether it was there."""
         if not self._exists(name):
             return False
+        self._check_owner(name)
         s3 = self.scope.client("s3")
-        if tags := tags_of(_read(lambda: s3.get_bucket_tagging(Bucket=name)["TagSet"]) or []):
-            check_owner(f"bucket {name}", tags, self.scope)
         delete_objects(s3, name, list_keys(s3, name))
         for upload in s3.list_multipart_uploads(Bucket=name).get("Uploads", []):
             s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
@@ -78,6 +80,16 @@ class BucketService:
             raise
         return True
 
+    def _check_owner(self, name: str) -> None:
+        """Refuse a bucket that is another's; one without tag and content is ours, half-made."""
+        s3, tags = self.scope.client("s3"), self._tags(name)
+        if tags or s3.list_objects_v2(Bucket=name, MaxKeys=1)["KeyCount"]:
+            check_owner(f"bucket {name}", tags, self.scope)
+
+    def _tags(self, name: str) -> dict[str, str]:
+        s3 = self.scope.client("s3")
+        return tags_of(_read(lambda: s3.get_bucket_tagging(Bucket=name)["TagSet"]) or [])
+
     def _location(self) -> dict[str, Any]:
         region = self.scope.target.region
         if region == "us-east-1":  # the one region that must not be named
@@ -86,7 +98,7 @@ class BucketService:
 
     def _wanted_settings(self, wanted: Bucket) -> dict[str, Any]:
         settings: dict[str, Any] = {
-            "tags": self.scope.tags,
+            "tag": self.scope.name,
             "public access": _access_block(wanted),
             "encryption": _ENCRYPTION["Rules"][0]["ApplyServerSideEncryptionByDefault"],
         }
@@ -97,7 +109,7 @@ class BucketService:
     def _settings(self, name: str) -> dict[str, Any]:
         s3 = self.scope.client("s3")
         return {
-            "tags": tags_of(_read(lambda: s3.get_bucket_tagging(Bucket=name)["TagSet"]) or []),
+            "tag": self._tags(name).get(OWNER_TAG),
             "public access": _read(
                 lambda: s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
             ),

@@ -376,6 +376,40 @@ def test_foreign_resource_of_that_name_is_refused(
     assert everything_in(scope) == before
 
 
+def test_foreign_bucket_is_refused(scope: Scope, options: DeployOptions) -> None:
+    """Someone's objects would become public, and those that are not the page's be deleted."""
+    s3 = scope.client("s3")
+    location = {"LocationConstraint": "eu-central-1"}
+    s3.create_bucket(Bucket=scope.web_bucket, CreateBucketConfiguration=location)
+    s3.put_object(Bucket=scope.web_bucket, Key="diary.txt", Body=b"mine")
+    with pytest.raises(DeployError, match="not this deployment's"):
+        apply(build_plan(scope, options), ignore)
+    with pytest.raises(DeployError, match="not this deployment's"):
+        destroy(scope, ignore)
+    assert s3.get_object(Bucket=scope.web_bucket, Key="diary.txt")["Body"].read() == b"mine"
+
+
+def test_half_made_bucket_is_finished(scope: Scope, options: DeployOptions) -> None:
+    """A run that ended between making a bucket and tagging it left an empty one."""
+    location = {"LocationConstraint": "eu-central-1"}
+    scope.client("s3").create_bucket(Bucket=scope.web_bucket, CreateBucketConfiguration=location)
+    plan = build_plan(scope, options)
+    apply(plan, ignore)
+    assert {step.action for step in compare(plan)} == {Action.KEEP}
+
+
+def test_tags_of_others_on_a_bucket_stay(standing: Scope, options: DeployOptions) -> None:
+    """A tag for the bill is no drift, and putting something else right does not remove it."""
+    s3 = standing.client("s3")
+    tags = [*standing.tag_list, {"Key": "cost", "Value": "shop"}]
+    s3.put_bucket_tagging(Bucket=standing.web_bucket, Tagging={"TagSet": tags})
+    plan = build_plan(standing, options)
+    assert {step.action for step in compare(plan)} == {Action.KEEP}
+    s3.delete_bucket_website(Bucket=standing.web_bucket)
+    apply(plan, ignore)
+    assert s3.get_bucket_tagging(Bucket=standing.web_bucket)["TagSet"] == tags
+
+
 def test_deployment_is_found_again(target: Target, options: DeployOptions) -> None:
     """What deploying returns is what describing finds."""
     told: list[tuple[str, str]] = []
