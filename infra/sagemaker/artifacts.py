@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
+import zlib
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from contracts import ArtifactError
+from contracts import ARTIFACT_FILE, ArtifactError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 MAX_MEMBERS = 100_000
 MAX_BYTES = 20 * 1024**3
 """Unpacked size at which an archive is taken for a bomb (SageMaker's own disk default is 30 GB)."""
+
+HINT = "make it with `tar -czf model.tar.gz *` in the model's folder"
 
 COMPRESSION = 1
 """gzip level: weights hardly compress, so the fastest."""
@@ -26,28 +31,49 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Extract a .tar.gz into `folder`.
+    """Extract the files and folders of a .tar.gz into `folder`.
+
+    Done by hand, for tarfile's own filter came only with Python 3.11.4.
 
     Raises:
-        ArtifactError: not a .tar.gz, a member that would land elsewhere, or too many or too large.
+        ArtifactError: not a .tar.gz, a member that would land elsewhere, a link or a device, or too
+            many members or too large.
     """
     try:
         with tarfile.open(archive, "r:gz") as tar:
-            _unpack_members(tar, folder)
-    except (tarfile.TarError, EOFError, OSError) as error:
+            size = 0
+            for count, member in enumerate(tar, start=1):
+                size += member.size
+                _check_member(member, count, size)
+                _extract(tar, member, folder / member.name)
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ArtifactError(
-            f"{archive.name}: {error}; expected a gzip-compressed tar archive",
-            hint="make it with `tar -czf model.tar.gz` in the model's folder",
+            f"{archive.name}: {error}; expected a gzip-compressed tar archive", hint=HINT
         ) from error
 
 
-def _unpack_members(tar: tarfile.TarFile, folder: Path) -> None:
-    size = 0
-    for count, member in enumerate(tar, start=1):
-        size += member.size
-        if count > MAX_MEMBERS or size > MAX_BYTES:
-            raise ArtifactError(
-                f"archive of more than {MAX_MEMBERS} members or {MAX_BYTES} bytes",
-                hint="an artifact holds a model and little else",
-            )
-        tar.extract(member, folder, filter="data")
+def _check_member(member: tarfile.TarInfo, count: int, size: int) -> None:
+    if count > MAX_MEMBERS or size > MAX_BYTES:
+        raise ArtifactError(
+            f"{ARTIFACT_FILE}: more than {MAX_MEMBERS} members or {MAX_BYTES} bytes",
+            hint="an artifact holds a model and little else",
+        )
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
+        raise ArtifactError(
+            f"{ARTIFACT_FILE}: {member.name!r}; expected files and folders below the root",
+            hint=HINT,
+        )
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Write a member that has passed the check; no link exists that could lead it elsewhere."""
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = tar.extractfile(member)
+    assert content is not None  # noqa: S101 - it is a file
+    with content, path.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    path.chmod(0o755 if member.mode & 0o100 else 0o644)

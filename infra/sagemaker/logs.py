@@ -42,6 +42,9 @@ EVENT_OVERHEAD = 26
 ROTATE_BYTES = 16 * 1024**2
 """A log that has been shipped is emptied at this size: an endpoint may live for months."""
 
+TAIL_BYTES = 700
+"""Of the 1,024 characters that a FailureReason may have."""
+
 FINISH_SECONDS = 2
 """For the last lines; a CloudWatch Logs that is already gone must not hold up the end."""
 
@@ -171,10 +174,10 @@ class LogFollower:
             self._offset = 0
 
 
-def tail(path: Path, count: int) -> list[str]:
-    """The last lines of a log, at most `count`, empty ones left out."""
+def tail(path: Path) -> str:
+    """The last lines of a log, for a FailureReason: what fits beside a sentence."""
     with path.open("rb") as log:
         log.seek(0, os.SEEK_END)
-        log.seek(max(0, log.tell() - 65_536))
-        lines = [line.decode(errors="replace") for line in _LINE_END.split(log.read())]
-    return [line for line in lines if line.strip()][-count:]
+        log.seek(max(0, log.tell() - TAIL_BYTES))
+        text = log.read().decode(errors="replace")
+    return "\n".join(line for line in text.splitlines() if line.strip())

@@ -166,7 +166,7 @@ class Instance:
         return answer.status == HTTPStatus.OK
 
     def _start_failure(self, cause: str) -> str:
-        name, lines = self._variant.spec.name, "\n".join(tail(self._log, 8))
+        name, lines = self._variant.spec.name, tail(self._log)
         return (
             f"The primary container for production variant {name} did not pass the ping health "
             f"check: it {cause}. Please check CloudWatch logs for this endpoint. Its last lines:\n"

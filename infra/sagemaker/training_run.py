@@ -176,8 +176,7 @@ class TrainingRun:
             with failure.open(errors="replace") as text:
                 return f"AlgorithmError: {text.read(FAILURE_CHARACTERS)}"
         cause = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
-        lines = "\n".join(tail(self._log, 5))
-        return f"AlgorithmError: {cause}; the end of its log:\n{lines}"
+        return f"AlgorithmError: {cause}; the end of its log:\n{tail(self._log)}"
 
     def _container_spec(self) -> ContainerSpec:
         context, job = self._context, self._job

@@ -26,30 +26,26 @@ def test_a_folder_survives_the_way_through_an_archive(tmp_path):
     assert (tmp_path / "out/code/inference.py").read_text() == "pass"
 
 
-@pytest.mark.parametrize("name", ["../outside", "/etc/outside"])
-def test_a_member_that_would_land_elsewhere_is_refused_or_kept_inside(tmp_path, name):
-    """The data filter strips a leading slash and refuses what leaves the folder."""
+@pytest.mark.parametrize("name", ["../outside", "/outside", "in/../../outside"])
+def test_a_member_that_would_land_elsewhere_is_refused(tmp_path, name):
+    """And nothing is written there."""
     (tmp_path / "a.tar.gz").write_bytes(tar_gz({name: b"x"}))
-    folder = tmp_path / "deep" / "out"
-    folder.mkdir(parents=True)
-    if name.startswith(".."):
-        with pytest.raises(ArtifactError):
-            unpack(tmp_path / "a.tar.gz", folder)
-    else:
-        unpack(tmp_path / "a.tar.gz", folder)
-        assert (folder / "etc/outside").exists()
-    assert not (tmp_path / "deep/outside").exists()
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ArtifactError, match="outside"):
+        unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+    assert not (tmp_path / "outside").exists()
 
 
-def test_a_link_that_leads_out_is_refused(tmp_path):
-    """A later member could be written through it."""
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_are_refused(tmp_path, kind):
+    """A later member could be written through a link."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         link = tarfile.TarInfo("link")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+        link.type, link.linkname = kind, "/etc"
         archive.addfile(link)
     (tmp_path / "a.tar.gz").write_bytes(buffer.getvalue())
-    with pytest.raises(ArtifactError):
+    with pytest.raises(ArtifactError, match="'link'"):
         unpack(tmp_path / "a.tar.gz", tmp_path)
 
 

@@ -99,9 +99,11 @@ def test_a_long_log_is_emptied_once_it_is_shipped(follower, sink, monkeypatch):
     assert sink.lines[KEY] == ["0123456789", "next"]
 
 
-def test_tail_gives_the_last_lines(tmp_path):
-    """Empty ones left out."""
-    (tmp_path / "log").write_text("\n".join(str(number) for number in range(9)) + "\n\n")
-    assert tail(tmp_path / "log", 2) == ["7", "8"]
+def test_tail_gives_the_end_of_a_log(tmp_path):
+    """Empty lines left out, and no more than a FailureReason can hold."""
+    (tmp_path / "log").write_text("x" * 2000 + "\n\nlast words\n")
+    end = tail(tmp_path / "log")
+    assert end.endswith("x\nlast words")
+    assert len(end) < 720
     (tmp_path / "log").write_text("")
-    assert tail(tmp_path / "log", 2) == []
+    assert tail(tmp_path / "log") == ""
