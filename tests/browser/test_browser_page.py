@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 import pytest
+from botocore.exceptions import ClientError
 from page_stack import SCREENSHOTS, model_error
 from PIL import Image
 from playwright.sync_api import expect
@@ -165,6 +166,27 @@ def test_a_failure_can_be_tried_again_with_the_same_photo(page, stack):
     state(page, "answer")
     assert len(stack.model.photos) == 2
     assert stack.model.photos[0] == stack.model.photos[1]
+
+
+@pytest.mark.console(allows="429")
+def test_a_busy_service_can_be_tried_again(page, stack):
+    """Too many requests are not the photo's fault, though HTTP counts them as the client's."""
+    busy = {"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}
+    stack.model.faults.append(ClientError(busy, "InvokeEndpoint"))
+    choose(page, scene())
+    state(page, "failure")
+    page.get_by_role("button", name="Try again").click()
+    state(page, "answer")
+
+
+@pytest.mark.console(allows="404")
+def test_a_page_without_its_configuration_says_so(page):
+    """A page that was copied by hand knows no API; the hint says what is missing."""
+    page.route("**/config.json", lambda route: route.fulfill(status=404))
+    page.reload()
+    choose(page, scene())
+    state(page, "failure")
+    expect(page.locator("#trouble .hint")).to_contain_text("config.json")
 
 
 @pytest.mark.console(allows="ERR_")
