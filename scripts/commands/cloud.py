@@ -40,7 +40,7 @@ def _with_state(command: Callable[..., None]) -> Callable[..., None]:
 )
 @_with_state
 def up_command(port: int, host: str, state: Path, as_json: bool) -> None:
-    r"""Start the local cloud: S3, Lambda, API Gateway, SageMaker and more on one port.
+    """Start the local cloud: S3, Lambda, API Gateway, SageMaker and more on one port.
 
     It goes on in the background until `snapshelf down`, and comes back with all that it held.
     Where it already runs, this only says so.
@@ -49,7 +49,7 @@ def up_command(port: int, host: str, state: Path, as_json: bool) -> None:
     Reach it from anything that speaks AWS:
       export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_DEFAULT_REGION=us-east-1
       export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
-    """
+    """  # noqa: D301 - click's mark for a block that is not to be wrapped
     info = launch.start(state, port, host)
     _print(info, as_json, f"the local cloud runs at {info.endpoint_url} (process {info.pid})")
 

@@ -697,6 +697,16 @@ def test_the_commands_start_find_and_stop_a_cloud(tmp_path: Path) -> None:
     assert (absent.exit_code, json.loads(absent.stdout)) == (1, {"running": False})
 
 
+def test_the_help_shows_what_to_export() -> None:
+    """Each export stands on a line of its own, to be copied."""
+    lines = CliRunner().invoke(up_command, ["--help"]).stdout.splitlines()
+    exports = [line.split() for line in lines if line.strip().startswith("export ")]
+    assert [words[1].partition("=")[0] for words in exports] == [
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+    ]
+
+
 def test_a_taken_port_is_named_with_the_mend(tmp_path: Path, own_cloud: launch.CloudInfo) -> None:
     """Another program on the port is an error that says what to do."""
     with pytest.raises(launch.DeployError, match=f"port {own_cloud.port}") as refusal:
