@@ -16,7 +16,14 @@ from chalice import CORSConfig, Response
 
 from . import logs, replies
 from .contracts import SnapshelfError
-from .errors import EndpointBusyError, EndpointUnavailableError, UnsupportedMediaTypeError
+from .errors import (
+    EndpointBusyError,
+    EndpointUnavailableError,
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+    UnsupportedMediaTypeError,
+)
 from .photo_request import CONTENT_TYPES
 
 if TYPE_CHECKING:
@@ -28,27 +35,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 _SERVER_FAULT = 500
-
-
-class MethodNotAllowedError(SnapshelfError):
-    """The path exists, but not for this method."""
-
-    code = "method_not_allowed"
-    status = 405
-
-
-class NotFoundError(SnapshelfError):
-    """No route has this path."""
-
-    code = "not_found"
-    status = 404
-
-
-class InternalError(SnapshelfError):
-    """A bug of ours; its traceback stands in the log."""
-
-    code = "internal"
-    status = 500
 
 
 def cors(origin: str) -> CORSConfig:

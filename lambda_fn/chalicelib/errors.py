@@ -54,3 +54,24 @@ class EndpointTimeoutError(EndpointError):
 
     code = "endpoint_timeout"
     status = 504
+
+
+class MethodNotAllowedError(SnapshelfError):
+    """The path exists, but not for this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class NotFoundError(SnapshelfError):
+    """No route has this path."""
+
+    code = "not_found"
+    status = 404
+
+
+class InternalError(SnapshelfError):
+    """A bug of ours; its traceback stands in the log."""
+
+    code = "internal"
+    status = 500
