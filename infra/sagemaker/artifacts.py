@@ -24,8 +24,11 @@ COMPRESSION = 1
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Write the contents of `folder` to a .tar.gz at `archive`, sorted, its files at the root."""
-    with tarfile.open(archive, "w:gz", compresslevel=COMPRESSION) as tar:
+    """Write the contents of `folder` to a .tar.gz at `archive`, sorted, its files at the root.
+
+    A link becomes what it leads to, for `unpack` takes none.
+    """
+    with tarfile.open(archive, "w:gz", compresslevel=COMPRESSION, dereference=True) as tar:
         for path in sorted(folder.iterdir()):
             tar.add(path, arcname=path.name)
 

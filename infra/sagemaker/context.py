@@ -33,7 +33,8 @@ class Timing:
         ping_interval: between two pings of a container in service.
         hung_after: pings in a row without an answer that make a container hung.
         start_poll: between two pings of a container that starts.
-        restart_delay: before a dead container is started again; doubles up to 30 s.
+        restart_delay: before a container that ended is started again; doubles, up to 30 s, for
+            one that ends again without having been healthy.
         wait_for_healthy: that an invocation waits for a container that is being restarted.
         log_interval: between two looks at a log.
         checkpoint_interval: between two mirrorings of /opt/ml/checkpoints.

@@ -69,7 +69,7 @@ class Instance:
         self._log = variant.folder / f"{self._name}.log"
         self._grace = context.timing.serving_stop
         self.connections = ContainerConnections(0)
-        self.healthy = False
+        self.healthy = self._has_served = False
         self.in_flight = 0
         self.first_start: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(), name=f"{variant.spec.name}/{self._name}")
@@ -105,14 +105,15 @@ class Instance:
                 self.first_start.set_exception(error)
 
     async def _keep_running(self) -> None:
-        delay = self._context.timing.restart_delay
+        first_delay = delay = self._context.timing.restart_delay
         while True:
+            self._has_served = False
             cause = await self._run_once()
             logger.warning("%s of %s %s", self._name, self._variant.endpoint, cause)
             if not self.first_start.done():
                 raise EndpointError(self._start_failure(cause))
+            delay = first_delay if self._has_served else min(2 * delay, MAX_RESTART_DELAY)
             await asyncio.sleep(delay)
-            delay = min(2 * delay, MAX_RESTART_DELAY)
 
     async def _run_once(self) -> str:
         """Start the container and watch it; why it had to end."""
@@ -143,7 +144,7 @@ class Instance:
         deadline, misses = loop.time() + healthy_within, 0
         while True:
             if await self._answers_ping():
-                misses, self.healthy = 0, True
+                misses, self.healthy, self._has_served = 0, True, True
                 if not self.first_start.done():
                     self.first_start.set_result(None)
             elif self.healthy:

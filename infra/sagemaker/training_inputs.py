@@ -132,15 +132,14 @@ class CheckpointMirror:
         self._objects, self._folder, self._location = objects, folder, location
         self._stored: dict[str, tuple[int, int]] = {}
 
-    def restore(self) -> int:
-        """Fetch what is stored and not here; the number of files that there then are.
+    def restore(self) -> None:
+        """Fetch what is stored and not here.
 
         What a run that was interrupted on this machine left is newer than what is stored of it.
         """
         prefix = self._location.child("")
         folder = S3Location(prefix.bucket, f"{prefix.key}/" if prefix.key else "")
         download_prefix(self._objects, folder, self._folder, replace=False)
-        return len(self._scan())
 
     def store(self) -> None:
         """Upload what is new or changed, delete what is gone."""

@@ -93,8 +93,10 @@ class TrainingRun:
         it was stopping: what it made is then uploaded.
         """
         self._base.mkdir(parents=True, exist_ok=True)
-        for left in self._base.iterdir():
-            if left.name != "checkpoints" and not self._stop_requested.is_set():
+        for left in () if self._stop_requested.is_set() else self._base.iterdir():
+            if not left.is_dir():
+                left.unlink()
+            elif left.name != "checkpoints":
                 shutil.rmtree(left)
         write_configuration(self._base, self._job)
 
@@ -118,14 +120,14 @@ class TrainingRun:
         self._advance("Downloading", "Downloading input data")
         for channel in self._job.get("InputDataConfig", []):
             await threads.run(download_channel, objects, channel, self._base)
-        restored = 0
         if self._mirror:
-            restored = await threads.run(self._mirror.restore)
+            await threads.run(self._mirror.restore)
         if self._resumed:
+            found = sum(path.is_file() for path in (self._base / "checkpoints").rglob("*"))
             with self._log.open("a") as log:
                 log.write(
                     "The local cloud was restarted while this job ran: it runs again, "
-                    f"with {restored} restored checkpoint files.\n"
+                    f"from {found} checkpoint files.\n"
                 )
 
     async def _supervise(self, container: Container) -> tuple[Ending, int]:

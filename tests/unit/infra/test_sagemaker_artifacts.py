@@ -12,18 +12,20 @@ from infra.sagemaker.artifacts import pack, unpack
 
 
 def test_a_folder_survives_the_way_through_an_archive(tmp_path):
-    """Files are at the root, folders below keep their names."""
+    """Files are at the root, folders below keep their names, a link becomes what it leads to."""
     model = tmp_path / "model"
     (model / "code").mkdir(parents=True)
     (model / "weights.bin").write_bytes(b"\0\1")
     (model / "code/inference.py").write_text("pass")
+    (model / "latest").symlink_to("weights.bin")
     pack(model, tmp_path / "model.tar.gz")
     with tarfile.open(tmp_path / "model.tar.gz") as archive:
-        assert archive.getnames() == ["code", "code/inference.py", "weights.bin"]
+        assert archive.getnames() == ["code", "code/inference.py", "latest", "weights.bin"]
     (tmp_path / "out").mkdir()
     unpack(tmp_path / "model.tar.gz", tmp_path / "out")
     assert (tmp_path / "out/weights.bin").read_bytes() == b"\0\1"
     assert (tmp_path / "out/code/inference.py").read_text() == "pass"
+    assert (tmp_path / "out/latest").read_bytes() == b"\0\1"
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "in/../../outside"])

@@ -192,7 +192,7 @@ async def test_a_job_that_a_restart_interrupted_runs_again_from_its_checkpoints(
         job = await client.job("job")
         assert job["TrainingJobStatus"] == "Completed", job
         assert seen(client)["checkpoints"] == ["epoch-1"]
-        await client.logged(GROUP, "restarted while this job ran")
+        await client.logged(GROUP, "it runs again, from 1 checkpoint files")
 
 
 async def test_a_job_that_was_stopping_at_a_restart_is_stopped_with_its_artifact(tmp_path):
