@@ -42,7 +42,6 @@ def main(
 ) -> None:
     """Serve SageMaker and SageMaker Runtime until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         plane = SageMakerPlane(
             aws_endpoint_url=aws_endpoint_url,
