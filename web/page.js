@@ -88,8 +88,8 @@ function hidePhoto() {
 
 function showSent({ dataUrl, bytes, width, height }) {
   $("#sent img").attr("src", dataUrl);
-  $("#sent .facts").text(`${SIZE} × ${SIZE} of ${width} × ${height} pixels`);
-  $("#sent .weight").text(`${(bytes / 1024).toFixed(1)} KB sent`);
+  $("#sent .facts").text(`${SIZE} × ${SIZE} of ${width} × ${height}`);
+  $("#sent .weight").text(`${(bytes / 1024).toFixed(1)} KB as JPEG`);
   $("#sent").prop("hidden", false);
 }
 
