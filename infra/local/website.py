@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -71,35 +72,42 @@ def find(bucket: str) -> Website | None:
 async def answer(bucket: str, method: str, path: str, headers: Mapping[str, str]) -> Answer:
     """Serve one request to a website; `path` is decoded and starts with a slash."""
     if method not in ("GET", "HEAD"):
-        return _page(405, "MethodNotAllowed")
+        return _page(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed")
     website = find(bucket)
     if website is None:
-        return _page(404, "NoSuchWebsiteConfiguration")
+        return _page(HTTPStatus.NOT_FOUND, "NoSuchWebsiteConfiguration")
     if website.unsupported:
-        return _page(501, "NotImplemented: redirects of a website configuration")
+        return _page(HTTPStatus.NOT_IMPLEMENTED, "redirects of a website configuration")
     conditions = {name: headers[name] for name in _CONDITIONS if name in headers}
     key = path.removeprefix("/")
     if not key or key.endswith("/"):
         key += website.index
     found = await _object(website, key, conditions)
-    if found[0] != 404:  # noqa: PLR2004
+    if found[0] < HTTPStatus.BAD_REQUEST:
         return found
-    if not path.endswith("/") and (await _object(website, f"{key}/{website.index}", {}))[0] == 200:  # noqa: PLR2004
-        return 302, {"Location": quote(f"{path}/")}, b""
-    return await _missing(website, found)
+    folder = await _object(website, f"{key}/{website.index}", {})
+    if folder[0] == HTTPStatus.OK and not path.endswith("/"):
+        return HTTPStatus.FOUND, {"Location": quote(f"{path}/")}, b""
+    return await _failure(website, found[0])
 
 
-async def _missing(website: Website, found: Answer) -> Answer:
-    if website.error is None:
-        return _page(404, "NoSuchKey")
-    status, headers, body = await _object(website, website.error, {})
-    return (404, headers, body) if status == 200 else _page(found[0], "NoSuchKey")  # noqa: PLR2004
+async def _failure(website: Website, status: int) -> Answer:
+    """The website's error document, or S3's own page where it has none to show."""
+    if website.error is not None and status in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
+        shown, headers, body = await _object(website, website.error, {})
+        if shown == HTTPStatus.OK:
+            return status, headers, body
+    return _page(status, "AccessDenied" if status == HTTPStatus.FORBIDDEN else "NoSuchKey")
 
 
 async def _object(website: Website, key: str, conditions: dict[str, str]) -> Answer:
-    with responses.request_scope(website.account, responses.get_region()):
+    """The object as anyone may read it: a website serves what the bucket's policy makes public."""
+    bucket, account = website.bucket, website.account
+    if not s3._foreign_bucket_allows(account, bucket, key, "GET", {}, ""):  # noqa: SLF001
+        return _page(HTTPStatus.FORBIDDEN, "AccessDenied")
+    with responses.request_scope(account, responses.get_region()):
         response: Any = await s3.handle_request(
-            "GET", f"/{website.bucket}/{key}", {"host": "localhost", **conditions}, b"", {}
+            "GET", f"/{bucket}/{key}", {"host": "localhost", **conditions}, b"", {}
         )
     status, headers, body = response
     return status, headers, body
@@ -119,5 +127,6 @@ def _parse(bucket: str, account: str, document: str) -> Website:
 
 
 def _page(status: int, code: str) -> Answer:
-    body = f"<html><head><title>{status} {code}</title></head><body><h1>{status} {code}</h1></body>"
-    return status, dict(_HTML), f"{body}</html>\n".encode()
+    title = f"{int(status)} {code}"
+    body = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
+    return int(status), dict(_HTML), body.encode()

@@ -219,27 +219,51 @@ def test_a_public_object_is_served_over_plain_http(
     assert (status, headers["content-type"], body) == (200, "text/html", b"<p>")
 
 
-def test_a_website_serves_its_index_and_error_documents(
-    cloud: launch.CloudInfo, aws: Callable[[str], Any]
-) -> None:
-    """The website host serves index.html at folders, and the error document with 404."""
-    s3 = aws("s3")
-    s3.create_bucket(Bucket="my.page")
+def make_website(s3: Any, bucket: str, *, public: bool = True) -> None:
+    """A bucket with three pages, index and error documents, and a policy that makes it public."""
+    s3.create_bucket(Bucket=bucket)
     for key in ("index.html", "sub/index.html", "missing.html"):
-        s3.put_object(Bucket="my.page", Key=key, Body=key.encode(), ContentType="text/html")
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode(), ContentType="text/html")
     s3.put_bucket_website(
-        Bucket="my.page",
+        Bucket=bucket,
         WebsiteConfiguration={
             "IndexDocument": {"Suffix": "index.html"},
             "ErrorDocument": {"Key": "missing.html"},
         },
     )
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+    if public:
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+
+def test_a_website_serves_its_index_and_error_documents(
+    cloud: launch.CloudInfo, aws: Callable[[str], Any]
+) -> None:
+    """The website host serves index.html at folders, and the error document with 404."""
+    make_website(aws("s3"), "my.page")
     for host in ("my.page.s3-website.localhost", "my.page.s3-website.us-east-1.localhost"):
         headers = {"Host": f"{host}:{cloud.port}"}
         status, fields, body = fetch(f"{cloud.endpoint_url}/", headers=headers)
         assert (status, fields["content-type"], body) == (200, "text/html", b"index.html")
-        assert fetch(f"{cloud.endpoint_url}/sub/", headers=headers)[2] == b"sub/index.html"
+        for path in ("/sub/", "/sub"):  # the second by a redirect, which the client follows
+            status, _, body = fetch(f"{cloud.endpoint_url}{path}", headers=headers)
+            assert (status, body) == (200, b"sub/index.html")
         assert fetch(f"{cloud.endpoint_url}/no", headers=headers)[::2] == (404, b"missing.html")
+
+
+def test_a_website_shows_only_what_is_public(
+    cloud: launch.CloudInfo, aws: Callable[[str], Any]
+) -> None:
+    """Without a policy that lets anyone read, a website's pages are 403, as on AWS."""
+    make_website(aws("s3"), "private-page", public=False)
+    headers = {"Host": f"private-page.s3-website.localhost:{cloud.port}"}
+    assert fetch(f"{cloud.endpoint_url}/", headers=headers)[0] == 403
 
 
 def test_a_bucket_without_a_website_has_no_website_endpoint(
