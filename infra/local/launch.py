@@ -83,6 +83,7 @@ def stop(state: Path, timeout_seconds: float = 20) -> bool:
         DeployError: it is still there after `timeout_seconds`.
     """
     state = state.resolve()
+    _reap_ended()
     running = record.read(state)
     if running is None:
         return False
@@ -97,9 +98,7 @@ def stop(state: Path, timeout_seconds: float = 20) -> bool:
                 hint=f"read {state / LOG_FILE}, then end it with `kill -9 {running.pid}`",
             )
         time.sleep(_POLL_SECONDS)
-    process = _own_children.pop(running.pid, None)
-    if process is not None:
-        process.wait()
+    _reap_ended()
     return True
 
 
@@ -107,6 +106,11 @@ def status(state: Path) -> CloudInfo | None:
     """The cloud that runs on this state folder and answers; None for none."""
     running = record.read(state.resolve())
     return running if running is not None and _is_healthy(running.endpoint_url) else None
+
+
+def _reap_ended() -> None:
+    for process in [each for each in _own_children.values() if each.poll() is not None]:
+        del _own_children[process.pid]
 
 
 def _same(running: CloudInfo, port: int) -> CloudInfo:
