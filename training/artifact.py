@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
@@ -79,20 +77,3 @@ def _tagged(symbol: Any, weights: dict[str, Any]) -> dict[str, Any]:
     """The names that `mx.model.load_checkpoint` expects: `arg:` or `aux:` before each."""
     states = set(symbol.list_auxiliary_states())
     return {f"{'aux' if name in states else 'arg'}:{name}": w for name, w in weights.items()}
-
-
-def pack_artifact(model_dir: Path, path: Path) -> None:
-    """Write `model_dir` as a model.tar.gz, files at its root, the same bytes for the same files.
-
-    The file appears under its name only when it is whole.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Weights hardly shrink: the lowest level saves seconds and costs a percent.
-    with tarfile.open(partial, "w:gz", compresslevel=1) as archive:
-        for file in sorted(model_dir.iterdir()):
-            entry = tarfile.TarInfo(file.name)
-            content = file.read_bytes()
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    partial.replace(path)

@@ -1,0 +1,108 @@
+"""The training program as a process on this machine, in SageMaker's container layout."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from contracts import BASE_DIR_VARIABLE, DATASET_FILE, SPLITS, TrainingError
+from infra import processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def train(
+    records: Path,
+    out: Path,
+    hyperparameters: Mapping[str, str],
+    on_log: Callable[[str], None],
+) -> Path:
+    """Train on a folder of records.
+
+    Args:
+        records: what `snapshelf prepare` wrote.
+        out: made if missing; the job works in a hidden folder there, which goes with it.
+        hyperparameters: strings, as SageMaker would hand them on.
+        on_log: takes the lines of the job's log as they come.
+
+    Returns:
+        The model folder, in `out`; the next call empties it.
+
+    Raises:
+        TrainingError: the folder holds no records, or the job failed.
+    """
+    if not (records / DATASET_FILE).exists():
+        raise TrainingError(
+            f"{records} holds no {DATASET_FILE}",
+            hint="make the records first: `snapshelf prepare PHOTOS --out RECORDS`",
+        )
+    with _job_folder(out) as folder:
+        _lay_out(folder, records.resolve(), hyperparameters)
+        code = _run(folder, on_log)
+        if code:
+            raise TrainingError(_failure(folder, code))
+        model = out / "files"
+        shutil.rmtree(model, ignore_errors=True)
+        (folder / "model").rename(model)
+        return model
+
+
+@contextmanager
+def _job_folder(out: Path) -> Iterator[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    for left in out.glob(".job-*"):  # by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=".job-", dir=out))
+    try:
+        yield folder.resolve()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lay_out(folder: Path, records: Path, hyperparameters: Mapping[str, str]) -> None:
+    config = folder / "input" / "config"
+    config.mkdir(parents=True)
+    (config / "hyperparameters.json").write_text(json.dumps(dict(hyperparameters)))
+    for split in SPLITS:
+        if not (records / f"{split}.rec").exists():
+            continue
+        channel = folder / "input" / "data" / split
+        channel.mkdir(parents=True)
+        for name in (f"{split}.rec", f"{split}.idx", f"{split}.lst", DATASET_FILE):
+            (channel / name).symlink_to(records / name)
+
+
+def _run(folder: Path, on_log: Callable[[str], None]) -> int:
+    environ = {
+        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        **{name: value for name, value in os.environ.items() if name.startswith("OMP_")},
+        BASE_DIR_VARIABLE: str(folder),
+        "PYTHONPATH": str(PROJECT),
+    }
+    argv = [sys.executable, "-m", "training", "train"]
+    process = processes.spawn(argv, env=environ, stdout=subprocess.PIPE)
+    try:
+        _pass_on(process.stdout, on_log)
+        return process.wait()
+    finally:
+        processes.stop(process, grace_seconds=0)
+
+
+def _pass_on(log: IO[bytes] | None, on_log: Callable[[str], None]) -> None:
+    for line in log or ():
+        on_log(line.decode(errors="replace").rstrip("\n"))
+
+
+def _failure(folder: Path, code: int) -> str:
+    path = folder / "output" / "failure"
+    return path.read_text() if path.exists() else f"the training process ended with code {code}"
