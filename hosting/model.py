@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ERRORS_ONLY = 3
 
+_AGAIN = "train the model again"
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -50,7 +52,7 @@ class Model:
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
                 f"{MODEL_CARD_FILE}: {error!r}, expected classes, photo, threshold and version",
-                hint="train the model again",
+                hint=_AGAIN,
             ) from error
         model = cls(classes, preparation, threshold, version, card, session)
         model._check()
@@ -77,7 +79,7 @@ class Model:
         except Exception as error:  # ONNX Runtime's own exceptions share no base of their own
             raise ArtifactError(
                 f"{ONNX_FILE} does not take a picture of 3 x {size} x {size}: {error}",
-                hint="train the model again",
+                hint=_AGAIN,
             ) from error
         if found != len(self.classes):
             raise ArtifactError(
@@ -94,9 +96,11 @@ def _read_card(path: Path) -> dict[str, Any]:
             f"{path.name} is missing from the artifact", hint="deploy what `snapshelf train` wrote"
         ) from error
     except ValueError as error:
-        raise ArtifactError(f"{path.name} is not JSON: {error}") from error
+        raise ArtifactError(f"{path.name} is not JSON: {error}", hint=_AGAIN) from error
     if not isinstance(card, dict):
-        raise ArtifactError(f"{path.name} holds {type(card).__name__}, expected an object")
+        raise ArtifactError(
+            f"{path.name} holds {type(card).__name__}, expected an object", hint=_AGAIN
+        )
     return card
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,6 +46,12 @@ AUGMENTATIONS["crop_color_transform"] = AUGMENTATIONS["crop_color"] | {
 """Ranges of SageMaker's `augmentation_type`; its aspect ratio of 0.25 is in the crop already."""
 
 
+PHOTO_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n")
+"""First bytes of the two encodings that im2rec and `snapshelf prepare` write."""
+
+_ANEW = "prepare the photos again: `snapshelf prepare PHOTOS --out RECORDS`"
+
+
 class Batch(NamedTuple):
     """Pictures (N, 3, H, W) float32 normalised, labels (N,), and how many of the N are real."""
 
@@ -61,13 +68,15 @@ class Channel:
     records: Path
     index: Path | None
     photos: int
+    highest_label: int
 
     @classmethod
     def open(cls, name: str, folder: Path) -> Channel:
-        """Find the channel's one `.rec` and count its photos.
+        """Find the channel's one `.rec` and read it through once.
 
         Raises:
-            TrainingError: there is no `.rec`, more than one, or it holds nothing.
+            TrainingError: there is no `.rec`, more than one, it holds nothing, is damaged or not
+                made of JPEG and PNG photos of one class each, or its `.idx` is another's.
         """
         found = sorted(folder.glob("*.rec"))
         if len(found) != 1:
@@ -76,15 +85,20 @@ class Channel:
                 hint="`snapshelf prepare` writes one for each split",
             )
         index = found[0].with_suffix(".idx")
-        photos = _count(found[0], index if index.exists() else None)
-        if not photos:
-            raise TrainingError(f"channel {name}: {found[0].name} holds no photos")
-        return cls(name, found[0], index if index.exists() else None, photos)
+        try:
+            labels = _labels(found[0], index if index.exists() else None)
+        except (ValueError, struct.error, mx.base.MXNetError) as error:
+            damaged = isinstance(error, mx.base.MXNetError)  # its message is a C++ stack trace
+            reason = "the file is damaged" if damaged else str(error)
+            raise TrainingError(f"channel {name}: {found[0].name}: {reason}", hint=_ANEW) from error
+        return cls(name, found[0], index if index.exists() else None, len(labels), max(labels))
 
     def batches(
         self, size: int, preparation: Preparation, batch_size: int, *, threads: int = 1
     ) -> Iterator[Batch]:
         """Every photo once, in order, as it is; the last batch is filled up."""
+        # MXNet's iterator cannot fill a batch up from fewer photos than a batch.
+        batch_size = min(batch_size, self.photos)
         iterator = self._iterator(size, preparation, batch_size, threads, {})
         for batch in iterator:
             yield _on_cpu(batch, batch_size - batch.pad)
@@ -157,12 +171,17 @@ def read_dataset(folder: Path, size: int) -> tuple[tuple[str, ...], Preparation]
         Class names in label order (empty where unknown), and how a photo is to be prepared.
 
     Raises:
-        TrainingError: the records hold pictures of another size.
+        TrainingError: the records hold pictures of another size, or dataset.json is damaged.
+        ArtifactError: dataset.json does not say how the photos were prepared.
     """
     path = folder / DATASET_FILE
     if not path.exists():
         return (), Preparation(size, PHOTO_FIT, IMAGENET_MEAN, IMAGENET_STD)
-    document = json.loads(path.read_text())
+    try:
+        document = json.loads(path.read_text())
+        classes = tuple(str(name) for name in document["classes"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path.name}: {error!r}, expected classes", hint=_ANEW) from error
     preparation = Preparation.from_dict(document)
     if preparation.size != size:
         raise TrainingError(
@@ -170,15 +189,29 @@ def read_dataset(folder: Path, size: int) -> tuple[tuple[str, ...], Preparation]
             f"{preparation.size}",
             hint=f"image_shape=3,{preparation.size},{preparation.size}, or prepare the photos anew",
         )
-    return tuple(document["classes"]), preparation
+    return classes, preparation
 
 
-def _count(records: Path, index: Path | None) -> int:
-    if index is not None:
-        with index.open("rb") as lines:
-            return sum(1 for _ in lines)
+def _labels(records: Path, index: Path | None) -> list[int]:
+    """Every photo's class; ValueError for what would end MXNet's iterator, and the process."""
     reader = mx.recordio.MXRecordIO(str(records), "r")
     try:
-        return sum(1 for _ in iter(reader.read, None))
+        labels = [_label(record) for record in iter(reader.read, None)]
     finally:
         reader.close()
+    if not labels:
+        raise ValueError("holds no photos")
+    if index and (lines := len(index.read_bytes().splitlines())) != len(labels):
+        raise ValueError(f"holds {len(labels)} photos, {index.name} lists {lines}")
+    return labels
+
+
+def _label(record: bytes) -> int:
+    header, photo = mx.recordio.unpack(record)
+    if header.flag:
+        raise ValueError(f"photo {header.id} has {header.flag} labels, expected one")
+    if not photo.startswith(PHOTO_STARTS):
+        raise ValueError(f"photo {header.id} is neither JPEG nor PNG")
+    if header.label < 0 or header.label % 1:
+        raise ValueError(f"photo {header.id} has label {header.label}, expected 0, 1, 2, ...")
+    return int(header.label)

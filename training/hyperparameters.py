@@ -118,18 +118,12 @@ class Hyperparameters:
 
 
 def _parse(field: dataclasses.Field[Any], text: str) -> Any:
-    readers: dict[str, Callable[[str], Any]] = {
-        "int": int,
-        "float": float,
-        "str": str,
-        "tuple[int, int, int]": _parse_shape,
-        "tuple[tuple[int, int], ...]": _parse_pairs,
-    }
+    read, expected = READERS[str(field.type)]
     try:
-        return readers[str(field.type)](text.strip())
+        return read(text.strip())
     except ValueError as error:
         raise TrainingError(
-            f"hyperparameter {field.name}={text!r}: expected {field.type}",
+            f"hyperparameter {field.name}={text!r}: expected {expected}",
             hint=f"its default is {field.default!r}",
         ) from error
 
@@ -142,3 +136,13 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
 def _parse_pairs(text: str) -> tuple[tuple[int, int], ...]:
     pairs = [part.split(":") for part in text.split(",") if part]
     return tuple((int(size), int(epochs)) for size, epochs in pairs)
+
+
+READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "int": (int, "an integer"),
+    "float": (float, "a number"),
+    "str": (str, "a text"),
+    "tuple[int, int, int]": (_parse_shape, "channels,height,width, as in 3,112,112"),
+    "tuple[tuple[int, int], ...]": (_parse_pairs, "size:epochs pairs, as in 28:4,112:2"),
+}
+"""How each type of field is read, and what to write where it cannot be."""

@@ -42,6 +42,8 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
         raise TrainingError("the job has no train channel", hint="give it one with a .rec file")
     classes, preparation = read_dataset(train_channel.records.parent, settings.image_shape[1])
     classes = _check_classes(settings, classes)
+    for channel in filter(None, channels.values()):
+        _check_labels(channel, classes)
     _check_samples(settings, train_channel)
 
     network = build(settings.num_layers, len(classes))
@@ -99,6 +101,16 @@ def _check_classes(settings: Hyperparameters, classes: tuple[str, ...]) -> tuple
     return classes or tuple(str(label) for label in range(settings.num_classes))
 
 
+def _check_labels(channel: Channel, classes: tuple[str, ...]) -> None:
+    """MXNet would train a label that has no output as the last class, and say nothing."""
+    if channel.highest_label >= len(classes):
+        raise TrainingError(
+            f"channel {channel.name} holds label {channel.highest_label}: expected 0 to "
+            f"{len(classes) - 1}, as there are {len(classes)} classes",
+            hint="num_classes counts the classes of all channels",
+        )
+
+
 def _check_samples(settings: Hyperparameters, channel: Channel) -> None:
     """Say so where `num_training_samples` is wrong; the records are believed."""
     if settings.num_training_samples not in (0, channel.photos):
@@ -111,5 +123,6 @@ def _check_samples(settings: Hyperparameters, channel: Channel) -> None:
     if settings.mini_batch_size > channel.photos:
         raise TrainingError(
             f"hyperparameter mini_batch_size={settings.mini_batch_size} is larger than the "
-            f"{channel.photos} photos of {channel.records.name}"
+            f"{channel.photos} photos of {channel.records.name}",
+            hint=f"mini_batch_size={channel.photos} or less",
         )
