@@ -1,0 +1,143 @@
+"""The checkout as strangers get it: nothing of one machine in it, every dependency pinned."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+
+import click
+import pytest
+from packaging.requirements import Requirement
+
+from scripts.cli import COMMANDS, SUMMARIES, snapshelf
+
+LOCKS = ("requirements.lock", "infra/lambda_runtime.lock", "scripts/bootstrap.lock")
+
+HOME_PATH = re.compile(rb"(?<![\w.])/(?:root|home|Users)/[\w.-]+")
+PACKAGE_HOST = re.compile(
+    rb"index-url[ =]+\S*://|\"resolved\":|\bpypi\.org/simple|files\.pythonhosted\.org"
+    rb"|registry\.(?:npmjs|yarnpkg)\.",
+)
+
+
+def matches(pattern, files, root):
+    """`file: text` of everything that `pattern` finds."""
+    return [
+        f"{file.relative_to(root)}: {found.decode(errors='replace')}"
+        for file in files
+        for found in pattern.findall(file.read_bytes())
+    ]
+
+
+def locked(text):
+    """Each requirement of a lock file with the lines of its hashes: name -> (version, hashes)."""
+    pinned = {}
+    for block in re.split(r"\n(?=\S)", text.strip()):
+        requirement = re.match(r"([\w.-]+)==(\S+)", block)
+        assert requirement, block.partition("\n")[0]
+        name = requirement[1].lower().replace("_", "-").replace(".", "-")
+        pinned[name] = (requirement[2], re.findall(r"--hash=sha256:[0-9a-f]{64}\b", block))
+    return pinned
+
+
+def module_of(target):
+    """`scripts.commands.prepare:prepare_command` -> `prepare`."""
+    return target.partition(":")[0].rpartition(".")[2]
+
+
+def test_no_file_names_a_home_folder(tracked_files, root):
+    """A path below someone's home works on one machine only."""
+    assert matches(HOME_PATH, tracked_files, root) == []
+
+
+def test_no_file_names_a_package_host(tracked_files, root):
+    """Packages come from wherever the machine's own pip and npm are set up to get them."""
+    this_test = root / "tests" / "unit" / "architecture" / "test_architecture_repository.py"
+    files = [file for file in tracked_files if file != this_test]
+    assert matches(PACKAGE_HOST, files, root) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (HOME_PATH, b"cd /home/someone"),
+        (HOME_PATH, b'"/root/x"'),
+        (PACKAGE_HOST, b"--index-url https://packages.example/simple"),
+        (PACKAGE_HOST, b'"resolved": "https://packages.example/jquery.tgz"'),
+    ],
+)
+def test_such_names_would_be_found(pattern, text):
+    """The two searches above can fail."""
+    assert pattern.search(text)
+
+
+def test_every_script_can_be_run(root):
+    """A file of scripts/ that begins with #! has the run bit in git, and only such a file."""
+    staged = subprocess.run(
+        ["git", "ls-files", "--stage", "--", "scripts", ".ci"],
+        cwd=root,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    modes = {line.split("\t")[1]: line.split()[0] for line in staged.stdout.splitlines()}
+    assert "scripts/install" in modes
+    is_script = {name: (root / name).read_bytes().startswith(b"#!") for name in modes}
+    assert {name for name, mode in modes.items() if mode == "100755"} == {
+        name for name, runs in is_script.items() if runs
+    }
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_file_pins_every_package_with_hashes(root, name):
+    """An installer then refuses whatever is not the very file that was locked."""
+    pinned = locked((root / name).read_text())
+    assert pinned
+    assert [package for package, (_, hashes) in pinned.items() if not hashes] == []
+
+
+def test_the_lock_satisfies_every_declared_requirement(root):
+    """A dependency that is added to pyproject.toml without `make lock` is found here."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    declared = [Requirement(line) for line in sum(extras, project["dependencies"])]
+    pinned = locked((root / "requirements.lock").read_text())
+    unmet = []
+    for requirement in declared:
+        name = requirement.name.lower().replace("_", "-").replace(".", "-")
+        version = pinned.get(name, ("none", []))[0]
+        if version == "none" or version not in requirement.specifier:
+            unmet.append(f"{requirement}: locked is {version}")
+    assert unmet == []
+
+
+def test_the_page_pins_its_packages_exactly(root):
+    """package.json names one version of each, never a range."""
+    package = json.loads((root / "web" / "package.json").read_text())
+    assert package["dependencies"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", each) for each in package["dependencies"].values())
+
+
+def test_every_command_module_is_on_the_command_line(root):
+    """No module of scripts/commands lies there without a command that leads to it."""
+    modules = {file.stem for file in (root / "scripts" / "commands").glob("*.py")} - {"__init__"}
+    assert {module_of(target) for target in COMMANDS.values()} == modules
+    assert set(SUMMARIES) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("module", sorted({module_of(target) for target in COMMANDS.values()}))
+def test_every_command_module_explains_itself(module):
+    """Its main command has more to say than one line, and each of its commands says something."""
+    names = [name for name, target in COMMANDS.items() if module_of(target) == module]
+    helps = [snapshelf.get_command(click.Context(snapshelf), name).help or "" for name in names]
+    assert all(helps), names
+    assert max(len(text.strip().splitlines()) for text in helps) > 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_answers_programs_too(name):
+    """Each has --json: one object on stdout."""
+    command = snapshelf.get_command(click.Context(snapshelf), name)
+    assert "--json" in {option for parameter in command.params for option in parameter.opts}
