@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
@@ -13,6 +15,9 @@ from hosting.app import create_app
 from hosting.environment import Environment
 from hosting.model import Model
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 25
@@ -20,7 +25,9 @@ DRAIN_SECONDS = 25
 
 
 def main() -> int:
-    """Load the model, then serve it until SIGTERM; 1 when the artifact cannot be used."""
+    """Serve the model until SIGTERM and answer 0; 1 when the artifact cannot be used."""
+    # uvicorn drains on SIGTERM, then raises it once more for whoever handled it before.
+    signal.signal(signal.SIGTERM, _end)
     environment = Environment.from_environ(os.environ)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     try:
@@ -38,6 +45,10 @@ def main() -> int:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     return 0
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
 
 
 if __name__ == "__main__":
