@@ -10,10 +10,16 @@ import tomllib
 import click
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from scripts.cli import COMMANDS, SUMMARIES, snapshelf
 
-LOCKS = ("requirements.lock", "infra/lambda_runtime.lock", "scripts/bootstrap.lock")
+LOCKS = {
+    "pyproject.toml": "requirements.lock",
+    "infra/lambda_runtime.in": "infra/lambda_runtime.lock",
+    "scripts/bootstrap.in": "scripts/bootstrap.lock",
+}
+"""What declares dependencies, and the file that pins them."""
 
 HOME_PATH = re.compile(rb"(?<![\w.])/(?:root|home|Users)/[\w.-]+")
 PACKAGE_HOST = re.compile(
@@ -32,13 +38,15 @@ def matches(pattern, files, root):
 
 
 def locked(text):
-    """Each requirement of a lock file with the lines of its hashes: name -> (version, hashes)."""
+    """Each requirement of a lock file: name -> (version, hashes)."""
     pinned = {}
     for block in re.split(r"\n(?=\S)", text.strip()):
         requirement = re.match(r"([\w.-]+)==(\S+)", block)
         assert requirement, block.partition("\n")[0]
-        name = requirement[1].lower().replace("_", "-").replace(".", "-")
-        pinned[name] = (requirement[2], re.findall(r"--hash=sha256:[0-9a-f]{64}\b", block))
+        pinned[canonicalize_name(requirement[1])] = (
+            requirement[2],
+            re.findall(r"--hash=sha256:[0-9a-f]{64}\b", block),
+        )
     return pinned
 
 
@@ -90,7 +98,7 @@ def test_every_script_can_be_run(root):
     }
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", LOCKS.values())
 def test_a_lock_file_pins_every_package_with_hashes(root, name):
     """An installer then refuses whatever is not the very file that was locked."""
     pinned = locked((root / name).read_text())
@@ -98,19 +106,31 @@ def test_a_lock_file_pins_every_package_with_hashes(root, name):
     assert [package for package, (_, hashes) in pinned.items() if not hashes] == []
 
 
-def test_the_lock_satisfies_every_declared_requirement(root):
-    """A dependency that is added to pyproject.toml without `make lock` is found here."""
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+def declared(file):
+    """The requirements of pyproject.toml, every extra's too, or of a requirements file."""
+    if file.suffix != ".toml":
+        lines = [line.partition("#")[0].strip() for line in file.read_text().splitlines()]
+        return [Requirement(line) for line in lines if line]
+    project = tomllib.loads(file.read_text())["project"]
     extras = project["optional-dependencies"].values()
-    declared = [Requirement(line) for line in sum(extras, project["dependencies"])]
-    pinned = locked((root / "requirements.lock").read_text())
-    unmet = []
-    for requirement in declared:
-        name = requirement.name.lower().replace("_", "-").replace(".", "-")
-        version = pinned.get(name, ("none", []))[0]
-        if version == "none" or version not in requirement.specifier:
-            unmet.append(f"{requirement}: locked is {version}")
-    assert unmet == []
+    return [Requirement(line) for line in sum(extras, project["dependencies"])]
+
+
+@pytest.mark.parametrize(("source", "lock"), LOCKS.items())
+def test_a_lock_file_satisfies_what_is_declared(root, source, lock):
+    """A dependency that is declared without `make lock` is found here."""
+    requirements = declared(root / source)
+    pinned = locked((root / lock).read_text())
+    versions = {
+        one: pinned.get(canonicalize_name(one.name), ("none", []))[0] for one in requirements
+    }
+    assert versions
+    unmet = {
+        str(one): version
+        for one, version in versions.items()
+        if version == "none" or version not in one.specifier
+    }
+    assert unmet == {}
 
 
 def test_the_page_pins_its_packages_exactly(root):
