@@ -161,3 +161,31 @@ def test_every_command_answers_programs_too(name):
     """Each has --json: one object on stdout."""
     command = snapshelf.get_command(click.Context(snapshelf), name)
     assert "--json" in {option for parameter in command.params for option in parameter.opts}
+
+
+def test_every_package_is_installed(root):
+    """The list in pyproject.toml, written by hand, names every folder of modules and no other."""
+    setuptools = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    tops = {name.partition(".")[0] for name in setuptools["packages"]}
+    found = {
+        ".".join(init.parent.relative_to(root).parts)
+        for top in tops
+        for init in (root / top).rglob("__init__.py")
+    }
+    assert set(setuptools["packages"]) == found
+
+
+def test_links_between_documents_lead_somewhere(tracked_files, root):
+    """A relative link in a Markdown file names a file or folder that is there."""
+    documents = [file for file in tracked_files if file.suffix == ".md"]
+    links = [
+        (file, target)
+        for file in documents
+        for target in re.findall(r"\]\((?!https?://|#)([^)#\s]+)", file.read_text())
+    ]
+    assert links
+    assert [
+        f"{file.relative_to(root)}: {target}"
+        for file, target in links
+        if not (file.parent / target).exists()
+    ] == []
