@@ -37,19 +37,25 @@ if TYPE_CHECKING:
 
 FOLDER = Path(".demo")
 NAME = "snapshelf"
-TRAIN_PER_CLASS, TEST_PER_CLASS = 300, 100
+TRAIN_PER_CLASS, TEST_PER_CLASS = 1000, 100
 
 HYPERPARAMETERS = {
     "num_layers": "34",
     "image_shape": "3,112,112",
-    "epochs": "10",
-    "picture_sizes": "28:8,56:1,112:1",
-    "mini_batch_size": "64",
+    "epochs": "9",
+    "epoch_photos": "1900",
+    "picture_sizes": "28:5,40:1,56:1,80:1,112:1",
+    "augmentation_type": "crop",
+    "mini_batch_size": "32",
     "learning_rate": "0.05",
     "lr_schedule": "exponential",
-    "lr_decay": "0.3",
+    "lr_decay": "0.15",
 }
-"""ResNet-34 within five minutes on two cores: most epochs see smaller, faster pictures."""
+"""A ResNet-34 within five minutes on two cores: most epochs see smaller, faster pictures.
+
+The sizes grow by steps of 1.4, which is how much larger the crops of `augmentation_type` make
+things look: a step to twice the size threw a trial back from 77 % to 65 %.
+"""
 
 MODEL_STAMP = "trained-with.json"
 STEPS = 8
@@ -104,7 +110,7 @@ class Demo:
 
     def _prepare(self, photos: Photos) -> Dataset:
         self._say("Packing them as 112 x 112 RGB into RecordIO")
-        dataset = prepare(photos.train, self.records, train_ratio=0.9, test=photos.test)
+        dataset = prepare(photos.train, self.records, train_ratio=0.95, test=photos.test)
         counts = ", ".join(f"{split.photos:,} {name}" for name, split in dataset.splits.items())
         _detail(f"{counts}; {dataset.left_out} left out")
         return dataset

@@ -27,7 +27,7 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "none": {},
     "crop": {
         "random_resized_crop": True,
-        "min_random_area": 0.6,
+        "min_random_area": 0.5,
         "max_random_area": 1.0,
         "min_aspect_ratio": 0.8,
         "max_aspect_ratio": 1.25,

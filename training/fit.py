@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -77,7 +79,7 @@ class Fit:
     def _train_epoch(
         self, trainer: Any, train: Channel, number: int, size: int
     ) -> tuple[float, float]:
-        """Train on every photo once; (accuracy on the photos as seen, photos a second)."""
+        """Train on an epoch's photos; (accuracy on the photos as seen, photos a second)."""
         settings = self.settings
         loss_of = gluon.loss.SoftmaxCrossEntropyLoss()
         metric = mx.metric.Accuracy()
@@ -89,7 +91,8 @@ class Fit:
             seed=settings.seed + number,
         )
         seen, start = 0, time.perf_counter()
-        for count, batch in enumerate(batches, 1):
+        limit = math.ceil(settings.epoch_photos / settings.mini_batch_size) or None
+        for count, batch in enumerate(itertools.islice(batches, limit), 1):
             with autograd.record():
                 logits = self.network(batch.data)
                 loss = loss_of(logits, batch.labels)

@@ -29,6 +29,8 @@ class Hyperparameters:
     """One training job's settings, valid by construction.
 
     `num_classes` and `num_training_samples` may be left out (0): the records know better.
+    `picture_sizes` are (side in pixels, epochs) pairs; `epoch_photos` is how many photos, drawn
+    anew each time, make an epoch (0: all of them).
     """
 
     num_classes: int = 0
@@ -46,12 +48,14 @@ class Hyperparameters:
     lr_schedule: str = "exponential"
     lr_decay: float = 0.05
     picture_sizes: tuple[tuple[int, int], ...] = ()
+    epoch_photos: int = 0
     threshold: float = DEFAULT_THRESHOLD
     seed: int = 0
 
     def __post_init__(self) -> None:
         self._require("num_classes", self.num_classes >= 0, "an integer above 0")
         self._require("num_training_samples", self.num_training_samples >= 0, "an integer above 0")
+        self._require("epoch_photos", self.epoch_photos >= 0, "an integer of 0 or more")
         self._require("num_layers", self.num_layers in NUM_LAYERS, f"one of {NUM_LAYERS}")
         self._require("epochs", self.epochs > 0, "an integer above 0")
         self._require("mini_batch_size", self.mini_batch_size > 0, "an integer above 0")
