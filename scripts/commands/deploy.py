@@ -65,8 +65,19 @@ def with_target(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
 @with_target
 @click.option("--image", help="Inference image.  [default: ours; on AWS, in the account's ECR]")
-@click.option("--instance-type", default="ml.m5.large", show_default=True)
-@click.option("--instance-count", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--instance-type",
+    default="ml.m5.large",
+    show_default=True,
+    help="Of the endpoint's machines, on AWS.",
+)
+@click.option(
+    "--instance-count",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many serve it.",
+)
 @click.option("--plan", "plan_only", is_flag=True, help="Print what would be done; do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def deploy_command(

@@ -55,8 +55,9 @@ def train_command(
       learning_rate=0.05  lr_schedule=exponential|constant  lr_decay=0.05
       momentum=0.9  weight_decay=0.0001  mini_batch_size=32
       augmentation_type=none|crop|crop_color|crop_color_transform
-      picture_sizes=56:4,112:2    smaller, faster pictures in the first epochs
-      threshold=0.5               below it the verdict is "none"
+      picture_sizes=56:2,80:2,112:2   smaller, faster pictures in the first epochs
+      epoch_photos=0                  photos in an epoch; 0: all
+      threshold=0.5                   below it the verdict is "none"
       seed=0
 
     \b
