@@ -61,7 +61,8 @@ def export_onnx(symbol: Any, params: dict[str, Any], shape: tuple[int, int, int]
             dynamic_input_shapes=[("N", *shape)],
         )
         model = onnx.load(path)
-    _tidy(model)
+    _, ((_, classes),), _ = symbol.infer_shape(data=(1, *shape))
+    _tidy(model, classes)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 
@@ -83,17 +84,18 @@ def _type_tables() -> Iterator[None]:
         del sys.modules["onnx.mapping"], onnx.mapping
 
 
-def _tidy(model: onnx.ModelProto) -> None:
-    """State the IR version, leave only the photo as input, and name the output by what it is."""
+def _tidy(model: onnx.ModelProto, classes: int) -> None:
+    """State the IR version, leave only the photo as input, and say what the output is."""
     model.ir_version = IR_VERSION
     read = {name for node in model.graph.node for name in node.input}
     weights = [tensor for tensor in model.graph.initializer if tensor.name in read]
-    photos = [value for value in model.graph.input if value.name == INPUT]
+    inputs = [value for value in model.graph.input if value.name == INPUT]
     del model.graph.initializer[:], model.graph.input[:]
     model.graph.initializer.extend(weights)
-    model.graph.input.extend(photos)
+    model.graph.input.extend(inputs)
     (output,) = model.graph.output
     for node in model.graph.node:
         node.output[:] = [OUTPUT if name == output.name else name for name in node.output]
     output.name = OUTPUT
-    output.type.tensor_type.shape.dim[0].dim_param = "N"
+    photos, probabilities = output.type.tensor_type.shape.dim
+    photos.dim_param, probabilities.dim_value = "N", classes

@@ -1,0 +1,61 @@
+"""The ONNX model is the symbol, for any number of photos, and readable by released runtimes."""
+
+import mxnet as mx
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from training.networks import as_symbol, build, initialise, parameters
+from training.onnx_export import export_onnx
+
+
+@pytest.fixture(scope="module")
+def exported():
+    """(network, ONNX bytes) of a ResNet-18 whose batch norms have seen something."""
+    network = build(18, 3)
+    initialise(network, (3, 28, 28))
+    with mx.autograd.record():
+        network(mx.nd.random.normal(2, 3, shape=(8, 3, 28, 28)))
+    for name, each in network.collect_params(".*(gamma|beta)").items():
+        each.set_data(mx.nd.random.uniform(0.5, 1.5, shape=each.shape, ctx=mx.cpu()))
+        assert name
+    symbol = mx.sym.softmax(as_symbol(network), name="softmax")
+    return network, export_onnx(symbol, parameters(network), (3, 28, 28))
+
+
+@pytest.mark.parametrize("photos", [1, 3])
+def test_onnx_runtime_computes_the_networks_probabilities(exported, photos):
+    """Any number of photos, to within a float's rounding through 18 layers."""
+    network, model = exported
+    data = np.random.default_rng(0).normal(size=(photos, 3, 28, 28)).astype(np.float32)
+    (found,) = ort.InferenceSession(model).run(["probabilities"], {"data": data})
+    expected = network(mx.nd.array(data)).softmax().asnumpy()
+    assert np.ptp(expected, axis=1).min() > 0.01
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_model_takes_the_photo_alone(exported):
+    """One input, one output, by their contract's names and shapes; weights are inside."""
+    model = onnx.load_from_string(exported[1])
+    shapes = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert shapes == {"data": ["N", 3, 28, 28], "probabilities": ["N", 3]}
+    read = {name for node in model.graph.node for name in node.input}
+    assert {tensor.name for tensor in model.graph.initializer} <= read
+
+
+def test_the_model_states_versions_that_runtimes_read(exported):
+    """ONNX IR 8 and operator set 13."""
+    model = onnx.load_from_string(exported[1])
+    assert model.ir_version == 8
+    assert [opset.version for opset in model.opset_import] == [13]
+
+
+def test_what_was_patched_for_the_export_is_put_back(exported):
+    """Onnx has no mapping module again, and states its own newest operator set."""
+    assert exported
+    assert not hasattr(onnx, "mapping")
+    assert onnx.defs.onnx_opset_version() > 13
