@@ -42,19 +42,19 @@ TRAIN_PER_CLASS, TEST_PER_CLASS = 1000, 100
 HYPERPARAMETERS = {
     "num_layers": "34",
     "image_shape": "3,112,112",
-    "epochs": "9",
-    "epoch_photos": "1900",
-    "picture_sizes": "28:5,40:1,56:1,80:1,112:1",
-    "augmentation_type": "crop",
+    "epochs": "6",
+    "epoch_photos": "3000",
+    "stem_pooling": "2",
     "mini_batch_size": "32",
     "learning_rate": "0.05",
     "lr_schedule": "exponential",
-    "lr_decay": "0.15",
+    "lr_decay": "0.3",
 }
-"""A ResNet-34 within five minutes on two cores: most epochs see smaller, faster pictures.
+"""A ResNet-34 within five minutes on two cores.
 
-The sizes grow by steps of 1.4, which is how much larger the crops of `augmentation_type` make
-things look: a step to twice the size threw a trial back from 77 % to 65 %.
+Its first layer halves the 112 pixels, which quarters the work and costs nothing here: Fashion-MNIST
+has 28. Trials that began with smaller pictures and ended at the full 112 fell back by 2 to 20
+points at every step up, and had no time left to recover.
 """
 
 MODEL_STAMP = "trained-with.json"

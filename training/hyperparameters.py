@@ -30,7 +30,8 @@ class Hyperparameters:
 
     `num_classes` and `num_training_samples` may be left out (0): the records know better.
     `picture_sizes` are (side in pixels, epochs) pairs; `epoch_photos` is how many photos, drawn
-    anew each time, make an epoch (0: all of them).
+    anew each time, make an epoch (0: all of them); `stem_pooling` is the side of the squares of
+    pixels that the network averages first.
     """
 
     num_classes: int = 0
@@ -49,6 +50,7 @@ class Hyperparameters:
     lr_decay: float = 0.05
     picture_sizes: tuple[tuple[int, int], ...] = ()
     epoch_photos: int = 0
+    stem_pooling: int = 1
     threshold: float = DEFAULT_THRESHOLD
     seed: int = 0
 
@@ -68,6 +70,12 @@ class Hyperparameters:
         ):
             self._require(name, getattr(self, name) in known, f"one of {', '.join(known)}")
         self._check_pictures()
+        smallest = min(self.sizes)
+        self._require(
+            "stem_pooling",
+            self.stem_pooling > 0 and smallest // self.stem_pooling >= min(SIZES),
+            f"1, or as much as leaves {min(SIZES)} of the picture's {smallest} pixels",
+        )
 
     def _check_pictures(self) -> None:
         channels, height, width = self.image_shape

@@ -46,7 +46,7 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
         _check_labels(channel, classes)
     _check_samples(settings, train_channel)
 
-    network = build(settings.num_layers, len(classes))
+    network = build(settings.num_layers, len(classes), stem_pooling=settings.stem_pooling)
     initialise(network, settings.image_shape)
     fit = Fit(network, settings, preparation, should_stop)
     fit.run(train_channel, channels["validation"])

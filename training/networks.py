@@ -9,14 +9,25 @@ from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
 
 
-def build(num_layers: int, num_classes: int) -> Any:
-    """A ResNet v1 with `num_classes` logits for pictures (N, C, H, W), H = W >= 28.
+def build(num_layers: int, num_classes: int, *, stem_pooling: int = 1) -> Any:
+    """A ResNet v1 with `num_classes` logits for pictures (N, C, H, W), H = W >= 28 * stem_pooling.
 
     v1 rather than v2: each of its batch norms follows a convolution, so that an inference runtime
     folds it away, and published PyTorch weights have the same form. Global pooling makes it take
     any picture size.
+
+    Args:
+        num_layers: 18, 34, 50, 101 or 152.
+        num_classes: length of a row of logits.
+        stem_pooling: side of the squares of pixels that are averaged before the first convolution:
+            2 quarters the work, for photos whose detail is no finer.
     """
-    return vision.get_resnet(1, num_layers, classes=num_classes, prefix=f"resnet{num_layers}_")
+    resnet = vision.get_resnet(1, num_layers, classes=num_classes, prefix=f"resnet{num_layers}_")
+    if stem_pooling == 1:
+        return resnet
+    network = nn.HybridSequential(prefix="")
+    network.add(nn.AvgPool2D(stem_pooling), resnet)
+    return network
 
 
 def initialise(network: Any, shape: tuple[int, int, int]) -> None:
@@ -29,11 +40,15 @@ def initialise(network: Any, shape: tuple[int, int, int]) -> None:
     """
     network.initialize(mx.init.MSRAPrelu(factor_type="out", slope=0))
     network(mx.nd.zeros((1, *shape)))
-    for stage in (block for block in network.features if isinstance(block, nn.HybridSequential)):
-        for residual in stage:
-            residual.body[-1].gamma.set_data(mx.nd.zeros_like(residual.body[-1].gamma.data()))
+    network.apply(_start_shallow)
     network.collect_params(".*(gamma|beta|bias)").setattr("wd_mult", 0.0)
     network.hybridize(static_alloc=True, static_shape=True)
+
+
+def _start_shallow(block: Any) -> None:
+    if isinstance(block, vision.BasicBlockV1 | vision.BottleneckV1):
+        gamma = block.body[-1].gamma
+        gamma.set_data(mx.nd.zeros_like(gamma.data()))
 
 
 def parameters(network: Any) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def train_command(
       augmentation_type=none|crop|crop_color|crop_color_transform
       picture_sizes=56:2,80:2,112:2   smaller, faster pictures in the first epochs
       epoch_photos=0                  photos in an epoch; 0: all
+      stem_pooling=1                  2: the network halves the picture first, 4 times as fast
       threshold=0.5                   below it the verdict is "none"
       seed=0
 
