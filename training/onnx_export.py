@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
 import tempfile
 import types
@@ -15,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 OPSET = 13
 """The newest operator set that MXNet 1.9.1 translates to."""
@@ -82,7 +81,7 @@ def _type_tables() -> Iterator[None]:
     version = onnx.defs.onnx_opset_version
     onnx.defs.onnx_opset_version = lambda: OPSET
     make_tensor = helper.make_tensor
-    helper.make_tensor = functools.partial(_raw_floats, make_tensor)
+    helper.make_tensor = _raw_floats(make_tensor)
     try:
         yield
     finally:
@@ -91,12 +90,13 @@ def _type_tables() -> Iterator[None]:
         del sys.modules["onnx.mapping"], onnx.mapping
 
 
-def _raw_floats(
-    make_tensor: Any, name: str, data_type: int, dims: Any, vals: Any, raw: bool = False
-) -> Any:
-    if data_type == TensorProto.FLOAT and not raw:
-        vals, raw = np.asarray(vals, "<f4").tobytes(), True
-    return make_tensor(name, data_type, dims, vals, raw=raw)
+def _raw_floats(make_tensor: Callable[..., Any]) -> Callable[..., Any]:
+    def make(name: str, data_type: int, dims: Any, vals: Any, raw: bool = False) -> Any:
+        if data_type == TensorProto.FLOAT and not raw:
+            vals, raw = np.asarray(vals, "<f4").tobytes(), True
+        return make_tensor(name, data_type, dims, vals, raw=raw)
+
+    return make
 
 
 def _tidy(model: onnx.ModelProto, classes: int) -> None:

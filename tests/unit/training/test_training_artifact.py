@@ -79,9 +79,10 @@ def test_mxnets_module_and_the_endpoint_agree(artifact, card, best, photos):
     preparation = Preparation.from_dict(card["photo"])
     data = np.stack([preparation.array(photo) for photo in photos])
     symbol, weights, states = mx.model.load_checkpoint(str(artifact / "image-classification"), best)
+    assert set(symbol.list_arguments()) - set(weights) == {"data", "softmax_label"}
     module = mx.mod.Module(symbol, label_names=None)
     module.bind([("data", data.shape)], for_training=False)
-    module.set_params(weights, states)
+    module.set_params(weights, states, allow_missing=True)
     module.forward(mx.io.DataBatch([mx.nd.array(data)]), is_train=False)
     expected = module.get_outputs()[0].asnumpy()
     hosted = Model.load(artifact, threads=1)

@@ -58,4 +58,5 @@ def test_what_was_patched_for_the_export_is_put_back(exported):
     """Onnx has no mapping module again, and states its own newest operator set."""
     assert exported
     assert not hasattr(onnx, "mapping")
+    assert onnx.helper.make_tensor.__module__ == "onnx.helper"
     assert onnx.defs.onnx_opset_version() > 13
