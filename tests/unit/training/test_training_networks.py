@@ -28,6 +28,19 @@ def test_any_picture_size_gives_one_logit_a_class():
     assert shapes == [(2, 5)] * 3
 
 
+def test_pooling_before_the_stem_is_the_network_on_averaged_pixels():
+    """The same weights: 56 pixels pooled by 2 give what the 28 pixels of their means give."""
+    plain, pooled = build(18, 3), build(18, 3, stem_pooling=2)
+    initialise(plain, (3, 28, 28))
+    initialise(pooled, (3, 56, 56))
+    values = parameters(plain)
+    for name, each in pooled.collect_params().items():
+        each.set_data(values[name])
+    data = mx.nd.random.normal(shape=(2, 3, 56, 56))
+    means = data.reshape((2, 3, 28, 2, 28, 2)).mean(axis=(3, 5))
+    np.testing.assert_allclose(pooled(data).asnumpy(), plain(means).asnumpy(), atol=1e-4)
+
+
 def test_biases_and_batch_norms_do_not_decay():
     """Weight decay is for convolutions and the output layer's weights alone."""
     network = build(18, 2)
