@@ -43,7 +43,7 @@ HYPERPARAMETERS = {
     "num_layers": "34",
     "image_shape": "3,112,112",
     "epochs": "6",
-    "epoch_photos": "3000",
+    "epoch_photos": "2400",
     "stem_pooling": "2",
     "mini_batch_size": "32",
     "learning_rate": "0.05",
