@@ -6,8 +6,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.to_thread
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -36,13 +37,19 @@ class PayloadError(SnapshelfError):
     status = 413
 
 
-def create_app(model: Model) -> Starlette:
+def create_app(model: Model, *, concurrency: int = 2) -> Starlette:
     """The container's HTTP application for one loaded model.
 
     GET /ping answers 200. POST /invocations takes one photo's bytes (PHOTO_TYPES, or any other
     image/*) and answers its probabilities, or with CustomAttributes DESCRIBE the model card.
     Client errors are 4xx with JSON `code`, `message`, `hint`.
+
+    Args:
+        model: loaded.
+        concurrency: photos decoded and asked at once; the others wait. A photo within the limits
+            may take 400 MB while it is decoded.
     """
+    limiter = anyio.CapacityLimiter(concurrency)
 
     async def ping(_request: Request) -> Response:
         return Response(status_code=200)
@@ -53,7 +60,7 @@ def create_app(model: Model) -> Starlette:
         _check_type(request.headers.get("content-type", ""))
         photo = await _read_body(request)
         start = time.perf_counter()
-        probabilities = await run_in_threadpool(model.classify, photo)
+        probabilities = await anyio.to_thread.run_sync(model.classify, photo, limiter=limiter)
         milliseconds = (time.perf_counter() - start) * 1000
         accept = request.headers.get("accept", "")
         content_type, body = encode(model, probabilities, accept, milliseconds=milliseconds)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import logging
+import os
 import shutil
 import signal
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,26 +19,31 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 import httpx
 
-from contracts import ANY_IMAGE, ARTIFACT_FILE, DeployError, SnapshelfError
+from contracts import ARTIFACT_FILE, PNG, DeployError, SnapshelfError
 from infra import training_jobs
 from infra.deploy.deployment import deploy
 from infra.deploy.executor import OUTCOMES
 from infra.deploy.plan import DeployOptions
 from infra.deploy.scope import scope_of
-from infra.local import launch
+from infra.local import launch, record
 from infra.targets import Target, resolve_target
 from infra.training_channels import upload_records
+from photo import prepare_photo
 from recordio_prep import Dataset, prepare
-from recordio_prep.folders import read_photo_folder
+from scripts.cli import go_straight_to_this_machine
 from scripts.fashion_mnist import fetch_fashion_mnist, write_folders
+from scripts.locks import sole_use
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from infra.deploy.deployment import Deployment
 
-FOLDER = Path(".demo")
+FOLDER = Path(__file__).resolve().parent.parent / ".demo"
+MARKER = ".snapshelf-demo"
+"""The file that says a folder is the demo's own to fill and to remove; also its lock."""
+
 NAME = "snapshelf"
 TRAIN_PER_CLASS, TEST_PER_CLASS = 1000, 100
 
@@ -59,6 +67,7 @@ points at every step up, and had no time left to recover.
 
 MODEL_STAMP = "trained-with.json"
 STEPS = 8
+INTERRUPTED = 130
 SHOWN = 5
 _QUIET_LOGGERS = ("botocore", "boto3", "httpx", "httpcore", "urllib3", "s3transfer")
 _QUIET_LINES = ("ImageRecordI", "Deprecat")
@@ -104,7 +113,7 @@ class Demo:
             return Photos(folder / "train", folder / "test")
         self._say(f"Taking the photos in {self.own_photos}")
         train, test = self.own_photos / "train", self.own_photos / "test"
-        if train.is_dir():
+        if train.is_dir() and any(entry.is_dir() for entry in train.iterdir()):
             return Photos(train, test if test.is_dir() else None)
         return Photos(self.own_photos, None)
 
@@ -122,7 +131,10 @@ class Demo:
         return resolve_target("local", port=cloud.port, environ={})
 
     def _train(self, target: Target, dataset: Dataset) -> Path:
-        settings = {"fingerprint": dataset.fingerprint, **HYPERPARAMETERS}
+        # Few photos of one's own may be less than a batch.
+        batch = min(int(HYPERPARAMETERS["mini_batch_size"]), dataset.splits["train"].photos)
+        hyperparameters = HYPERPARAMETERS | {"mini_batch_size": str(batch)}
+        settings = {"fingerprint": dataset.fingerprint, **hyperparameters}
         artifact, stamp = self.folder / ARTIFACT_FILE, self.folder / MODEL_STAMP
         if artifact.exists() and _read(stamp) == settings:
             self._say("Uploading the records to S3: done before")
@@ -136,7 +148,7 @@ class Demo:
             _detail(channel.uri)
         self._say("Training a ResNet-34 as a SageMaker training job (about five minutes)")
         stamp.unlink(missing_ok=True)
-        job = training_jobs.plan_job(scope, channels, HYPERPARAMETERS)
+        job = training_jobs.plan_job(scope, channels, hyperparameters)
         result = training_jobs.run(target, job, _tell_log)
         training_jobs.download_model(target, result.model_uri, artifact)
         stamp.with_suffix(".metrics").write_text(json.dumps(dict(result.metrics)))
@@ -151,21 +163,17 @@ class Demo:
 
     def _classify(self, deployment: Deployment, photos: Photos) -> None:
         self._say("Asking the page's API about photos that it has never seen")
-        shown = self._unseen(photos)
         with httpx.Client(timeout=_API_SECONDS) as api:
-            for path in shown:
+            for path in self._unseen(photos):
                 _print_answer(path, _ask(api, deployment, path))
 
     def _unseen(self, photos: Photos) -> list[Path]:
         """One photo of each of the first categories that the network has not been trained on."""
-        if photos.test is not None:
-            root, folder = photos.test, read_photo_folder(photos.test)
-            candidates = [(photo.category, root / photo.path) for photo in folder.photos]
-        else:
-            rows = (self.records / "validation.lst").read_text().splitlines()
-            paths = [row.split("\t")[2] for row in rows]
-            candidates = [(path.split("/")[0], photos.train / path) for path in paths]
-        first = dict(reversed(candidates))
+        root, split = (photos.test, "test") if photos.test else (photos.train, "validation")
+        listing = self.records / f"{split}.lst"
+        rows = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
+        paths = [row.split("\t")[2] for row in rows]
+        first = {path.split("/")[0]: root / path for path in reversed(paths)}
         return [first[category] for category in sorted(first)][:SHOWN]
 
     def _report(self, deployment: Deployment) -> None:
@@ -203,22 +211,45 @@ def demo(*, once: bool, clean: bool, photos: Path | None, port: int, folder: Pat
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="      %(message)s")
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
+    go_straight_to_this_machine(os.environ)
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
     try:
-        if clean:
-            _clean(folder)
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        Demo(folder, port, photos).run()
-        if not once:
-            _serve_on(folder)
+        with _own(folder):
+            if clean:
+                _clean(folder)
+            else:
+                _run(Demo(folder, port, photos), once=once)
     except KeyboardInterrupt:
-        click.echo("\nStopping the local cloud; the next run goes on from here.")
+        click.echo("\nStopped; the next run goes on from here.")
+        sys.exit(INTERRUPTED)
     except SnapshelfError as error:
-        click.echo(f"ERROR {error.message}\nHINT  {error.hint}", err=True)
+        click.echo(f"ERROR {error.message}", err=True)
+        if error.hint:
+            click.echo(f"HINT  {error.hint}", err=True)
         sys.exit(1)
+
+
+@contextmanager
+def _own(folder: Path) -> Iterator[None]:
+    """Work in a folder that is the demo's own, and let no second demo in."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+        raise DeployError(
+            f"{folder} holds something that the demo did not make",
+            hint="give an empty --folder, or one that does not exist yet",
+        )
+    with sole_use(folder, MARKER):
+        yield
+
+
+def _run(demo: Demo, *, once: bool) -> None:
+    """Everything, with the cloud stopped at the end, whatever the end is."""
+    try:
+        demo.run()
+        if not once:
+            _serve_on(demo.folder)
     finally:
-        launch.stop(folder / "cloud")
+        launch.stop(demo.folder / "cloud")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -226,25 +257,42 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _serve_on(folder: Path) -> None:
+    """Until Ctrl-C, which is how it is meant to end."""
     click.secho("Serving until Ctrl-C.", bold=True)
-    while launch.status(folder / "cloud") is not None:
-        time.sleep(1)
+    try:
+        while record.read((folder / "cloud").resolve()) is not None:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        click.echo("\nStopping; the next run is here again in seconds.")
+        return
     raise DeployError("the local cloud has ended", hint=f"its log: {folder}/cloud/cloud.log")
 
 
 def _clean(folder: Path) -> None:
-    launch.stop(folder / "cloud")
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise DeployError(f"{folder} cannot be removed: {error}") from error
     click.echo(f"removed {folder}")
 
 
 def _ask(api: httpx.Client, deployment: Deployment, path: Path) -> dict[str, Any]:
-    headers = {"Content-Type": ANY_IMAGE, "Accept": "application/json"}
-    response = api.post(
-        f"{deployment.api_url}/classify", content=path.read_bytes(), headers=headers
-    )
+    """Post the photo as the page does: made small first."""
+    small = io.BytesIO()
+    prepare_photo(path.read_bytes()).save(small, "PNG")
+    headers = {"Content-Type": PNG, "Accept": "application/json"}
+    url = f"{deployment.api_url}/classify"
+    try:
+        response = api.post(url, content=small.getvalue(), headers=headers)
+    except httpx.HTTPError as error:
+        raise DeployError(
+            f"{url}: {error or type(error).__name__}", hint="run the demo again: it goes on here"
+        ) from error
     if not response.is_success:
-        raise DeployError(f"{path}: the API answered {response.status_code}: {response.text}")
+        raise DeployError(
+            f"{path}: the API answered {response.status_code}: {response.text}",
+            hint="the cloud's log tells more",
+        )
     reply: dict[str, Any] = response.json()
     return reply
 

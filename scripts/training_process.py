@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
-from contracts import BASE_DIR_VARIABLE, DATASET_FILE, SPLITS, TrainingError
+from contracts import (
+    ARTIFACT_FILE,
+    BASE_DIR_VARIABLE,
+    DATASET_FILE,
+    MODEL_CARD_FILE,
+    SPLITS,
+    TrainingError,
+)
 from infra import processes
+from infra.sagemaker.artifacts import pack
+from scripts.locks import sole_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,20 +36,21 @@ def train(
     out: Path,
     hyperparameters: Mapping[str, str],
     on_log: Callable[[str], None],
-) -> Path:
+) -> dict[str, Any]:
     """Train on a folder of records.
 
     Args:
         records: what `snapshelf prepare` wrote.
-        out: made if missing; the job works in a hidden folder there, which goes with it.
+        out: made if missing; the artifact appears in it as model.tar.gz when it is whole. The job
+            works in a hidden folder there, which goes with it.
         hyperparameters: strings, as SageMaker would hand them on.
         on_log: takes the lines of the job's log as they come.
 
     Returns:
-        The model folder, in `out`; the next call empties it.
+        The model card.
 
     Raises:
-        TrainingError: the folder holds no records, or the job failed.
+        SnapshelfError: the folder holds no records, the job failed, or `out` cannot be used.
     """
     if not (records / DATASET_FILE).exists():
         raise TrainingError(
@@ -50,23 +61,23 @@ def train(
         _lay_out(folder, records.resolve(), hyperparameters)
         code = _run(folder, on_log)
         if code:
-            raise TrainingError(_failure(folder, code))
-        model = out / "files"
-        shutil.rmtree(model, ignore_errors=True)
-        (folder / "model").rename(model)
-        return model
+            raise _failure(folder, code)
+        pack(folder / "model", folder / ARTIFACT_FILE)
+        card: dict[str, Any] = json.loads((folder / "model" / MODEL_CARD_FILE).read_text())
+        (folder / ARTIFACT_FILE).replace(out / ARTIFACT_FILE)
+        return card
 
 
 @contextmanager
 def _job_folder(out: Path) -> Iterator[Path]:
-    out.mkdir(parents=True, exist_ok=True)
-    for left in out.glob(".job-*"):  # by a run that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=".job-", dir=out))
-    try:
-        yield folder.resolve()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with sole_use(out, ".lock"):
+        for left in out.glob(".job-*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=".job-", dir=out))
+        try:
+            yield folder.resolve()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lay_out(folder: Path, records: Path, hyperparameters: Mapping[str, str]) -> None:
@@ -103,6 +114,13 @@ def _pass_on(log: IO[bytes] | None, on_log: Callable[[str], None]) -> None:
         on_log(line.decode(errors="replace").rstrip("\n"))
 
 
-def _failure(folder: Path, code: int) -> str:
+def _failure(folder: Path, code: int) -> TrainingError:
     path = folder / "output" / "failure"
-    return path.read_text() if path.exists() else f"the training process ended with code {code}"
+    if path.exists():
+        return TrainingError(path.read_text(), hint="the log above tells what went before")
+    if code < 0:
+        return TrainingError(
+            f"the training process was killed by {signal.Signals(-code).name}",
+            hint="too little memory? a smaller mini_batch_size needs less",
+        )
+    return TrainingError(f"the training process ended with code {code}", hint="see the log above")

@@ -31,7 +31,7 @@ class Environment:
         return cls(
             base_dir=Path(environ.get(BASE_DIR_VARIABLE, BASE_DIR)),
             job_name=environ.get("TRAINING_JOB_NAME", ""),
-            threads=int(environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1),
+            threads=int(environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))),
         )
 
     @property

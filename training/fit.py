@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
+import numpy as np
 from mxnet import autograd, gluon
 
+from contracts import TrainingError
 from training.evaluate import accuracy
 from training.networks import parameters
 from training.schedules import learning_rate
@@ -117,6 +119,13 @@ class Fit:
         return score
 
     def _keep_best(self, epoch: Epoch) -> None:
+        if not all(
+            np.isfinite(value.asnumpy()).all() for value in parameters(self.network).values()
+        ):
+            raise TrainingError(
+                f"the weights of epoch {epoch.number} are no finite numbers: the training diverged",
+                hint=f"a lower learning_rate than {self.settings.learning_rate}",
+            )
         if epoch.size != self.settings.image_shape[1]:
             return
         score = epoch.validation_accuracy

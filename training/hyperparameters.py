@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 NUM_LAYERS = (18, 34, 50, 101, 152)
 AUGMENTATION_TYPES = ("none", "crop", "crop_color", "crop_color_transform")
+MAX_SEED = 2**30
+"""Half of what MXNet takes: each epoch adds its number."""
+
 OPTIMIZERS = ("sgd",)
 LR_SCHEDULES = ("exponential", "constant")
 CHANNELS = 3
@@ -57,6 +60,7 @@ class Hyperparameters:
     def __post_init__(self) -> None:
         self._require("num_classes", self.num_classes >= 0, "an integer above 0")
         self._require("num_training_samples", self.num_training_samples >= 0, "an integer above 0")
+        self._require("seed", 0 <= self.seed < MAX_SEED, f"an integer from 0 to below {MAX_SEED}")
         self._require("epoch_photos", self.epoch_photos >= 0, "an integer of 0 or more")
         self._require("num_layers", self.num_layers in NUM_LAYERS, f"one of {NUM_LAYERS}")
         self._require("epochs", self.epochs > 0, "an integer above 0")

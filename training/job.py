@@ -61,7 +61,7 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
         "photos": {name: channel.photos for name, channel in channels.items() if channel},
         "epochs": [asdict(epoch) for epoch in fit.history],
     }
-    if channels["test"]:
+    if channels["test"] and not should_stop():  # SageMaker kills 120 s after it asks to stop
         size = settings.image_shape[1]
         metrics["test_accuracy"] = accuracy(network, channels["test"], size, preparation)
         logger.info("Test-accuracy=%f", metrics["test_accuracy"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import tempfile
@@ -64,14 +65,17 @@ def evaluate_command(*, model: Path, photos: Path, out: Path, as_json: bool) -> 
     """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     from hosting.model import Model
 
+    _make(out)
     with tempfile.TemporaryDirectory() as folder:
         unpack(find_artifact(model), Path(folder))
         loaded = Model.load(Path(folder), threads=1)
     found = read_photo_folder(photos, known=loaded.classes)
     start = time.perf_counter()
     answers = list(tqdm(_ask(loaded, photos, found.photos), total=len(found.photos), unit="photo"))
-    metrics = _metrics(answers, loaded, time.perf_counter() - start)
-    _write(out, metrics, answers)
+    seconds = time.perf_counter() - start
+    _write_predictions(out, answers)
+    metrics = _metrics(answers, loaded, seconds)
+    _replace(out / METRICS_FILE, json.dumps(metrics, indent=1, ensure_ascii=False))
     if as_json:
         click.echo(json.dumps(metrics, ensure_ascii=False))
         return
@@ -91,14 +95,16 @@ def _ask(model: Model, root: Path, photos: tuple[Photo, ...]) -> Iterator[Answer
         best = max(range(len(probabilities)), key=probabilities.__getitem__)
         return Answer(photo.path, photo.category, model.classes[best], probabilities[best])
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         yield from pool.map(ask, photos)
 
 
 def _metrics(answers: list[Answer], model: Model, seconds: float) -> dict[str, Any]:
     read = [answer for answer in answers if not answer.error]
     if not read:
-        raise DatasetError("none of the photos could be read", hint="see the reasons: `prepare`")
+        raise DatasetError(
+            "none of the photos could be read", hint=f"the reasons: {PREDICTIONS_FILE} in --out"
+        )
     right = [answer for answer in read if answer.prediction == answer.label]
     of_class, right_of_class = (Counter(a.label for a in group) for group in (read, right))
     return {
@@ -112,14 +118,24 @@ def _metrics(answers: list[Answer], model: Model, seconds: float) -> dict[str, A
     }
 
 
-def _write(out: Path, metrics: dict[str, Any], answers: list[Answer]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    partial = out / f".{PREDICTIONS_FILE}.partial"
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(Answer.__slots__)
-        rows.writerows([a.path, a.label, a.prediction, a.probability, a.error] for a in answers)
-    partial.replace(out / PREDICTIONS_FILE)
-    partial = out / f".{METRICS_FILE}.partial"
-    partial.write_text(json.dumps(metrics, indent=1, ensure_ascii=False))
-    partial.replace(out / METRICS_FILE)
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            f"{out}: {error.strerror}", hint="give a folder that can be written to"
+        ) from error
+
+
+def _write_predictions(out: Path, answers: list[Answer]) -> None:
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(Answer.__slots__)
+    rows.writerows([a.path, a.label, a.prediction, a.probability, a.error] for a in answers)
+    _replace(out / PREDICTIONS_FILE, text.getvalue())
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8", newline="")
+    partial.replace(path)

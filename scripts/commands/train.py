@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from contracts import ARTIFACT_FILE, MODEL_CARD_FILE
-from infra.sagemaker.artifacts import pack
+from contracts import ARTIFACT_FILE
 from recordio_prep import Dataset
 from scripts.training_process import train
 
@@ -73,11 +72,7 @@ def train_command(
         "learning_rate": "0.05",
         **dict(_pair(setting) for setting in settings),
     }
-    files = train(records, out, hyperparameters, _tell)
-    partial = out / f".{ARTIFACT_FILE}.partial"
-    pack(files, partial)
-    partial.replace(out / ARTIFACT_FILE)
-    card = json.loads((files / MODEL_CARD_FILE).read_text())
+    card = train(records, out, hyperparameters, _tell)
     _print(card, out / ARTIFACT_FILE, as_json=as_json)
 
 

@@ -77,7 +77,7 @@ def test_an_interrupted_demo_leaves_no_process(
     demo.send_signal(number)
     output, _ = demo.communicate(timeout=ENDS_WITHIN_SECONDS)
     assert "Traceback" not in output
-    assert demo.returncode == 0
+    assert demo.returncode == 130
     deadline = time.monotonic() + 5
     while processes_of(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -85,3 +85,19 @@ def test_an_interrupted_demo_leaves_no_process(
     assert not (tmp_path / "demo" / ARTIFACT_FILE).exists()
     if step == "[2/8]":
         assert not (tmp_path / "demo" / "records" / DATASET_FILE).exists()
+
+
+def test_the_demo_keeps_out_of_a_folder_that_is_not_its_own(tmp_path: Path, photos: Path) -> None:
+    """A folder with somebody's files is neither filled nor removed, and the words say why."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for arguments in (["--clean"], ["--once", "--photos", str(photos)]):
+        demo = subprocess.run(
+            [sys.executable, "-m", "scripts.demo", "--folder", str(tmp_path), *arguments],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert demo.returncode == 1
+        assert "did not make" in demo.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
