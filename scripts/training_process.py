@@ -11,7 +11,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from contracts import (
     ARTIFACT_FILE,
@@ -101,17 +101,13 @@ def _run(folder: Path, on_log: Callable[[str], None]) -> int:
         "PYTHONPATH": str(PROJECT),
     }
     argv = [sys.executable, "-m", "training", "train"]
-    process = processes.spawn(argv, env=environ, stdout=subprocess.PIPE)
-    try:
-        _pass_on(process.stdout, on_log)
-        return process.wait()
-    finally:
-        processes.stop(process, grace_seconds=0)
-
-
-def _pass_on(log: IO[bytes] | None, on_log: Callable[[str], None]) -> None:
-    for line in log or ():
-        on_log(line.decode(errors="replace").rstrip("\n"))
+    with processes.spawn(argv, env=environ, stdout=subprocess.PIPE) as process:
+        try:
+            for line in process.stdout or ():
+                on_log(line.decode(errors="replace").rstrip("\n"))
+            return process.wait()
+        finally:
+            processes.stop(process, grace_seconds=0)
 
 
 def _failure(folder: Path, code: int) -> TrainingError:
