@@ -21,6 +21,7 @@ from infra.deploy.deployment import Deployment, deploy
 from infra.deploy.executor import Action, compare
 from infra.deploy.plan import DeployOptions, build_plan
 from infra.deploy.scope import scope_of
+from infra.local import launch
 from infra.targets import Target, resolve_target
 from infra.training_channels import upload_records
 from recordio_prep import prepare
@@ -28,6 +29,8 @@ from scripts.commands.classify import classify_command
 from scripts.commands.evaluate import evaluate_command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from infra.local.launch import CloudInfo
 
 NAME = "shelf"
@@ -51,6 +54,14 @@ class Shelf:
     test_photos: Path
     metrics: dict[str, float]
     log: list[str]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudInfo]:
+    """A cloud of these tests' own: others ask the session's what it holds."""
+    state = tmp_path_factory.mktemp("shelf-cloud")
+    yield launch.start(state, port=0, attached=True)
+    launch.stop(state)
 
 
 @pytest.fixture(scope="module")
