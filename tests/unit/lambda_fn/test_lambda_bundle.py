@@ -147,7 +147,8 @@ def test_the_bundle_answers_under_lambdas_own_runtime(bundle, tmp_path):
     reply = Reply(answer)
     assert (reply.status, reply.json["code"]) == (400, "unreadable_photo")
     (line,) = [line for line in output.splitlines() if '"answered"' in line]
-    fields = json.loads(line)
+    # The runtime client's own complaint, that its stand-in API has ended, may follow on the line.
+    fields, _ = json.JSONDecoder().raw_decode(line)
     assert fields["request_id"] == reply.json["request_id"]
     assert (fields["status"], fields["code"], fields["bytes"]) == (400, "unreadable_photo", 9)
 
