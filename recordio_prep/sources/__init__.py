@@ -1,0 +1,1 @@
+"""One reader for each way that photos are stored."""
