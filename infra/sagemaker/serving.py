@@ -70,6 +70,7 @@ class Instance:
         self._grace = context.timing.serving_stop
         self.connections = ContainerConnections(0)
         self.healthy = self._has_served = False
+        self._doubted = asyncio.Event()
         self.in_flight = 0
         self.first_start: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(), name=f"{variant.spec.name}/{self._name}")
@@ -86,8 +87,20 @@ class Instance:
         self.in_flight += 1
         try:
             yield self.connections
+        except ConnectionBroken:
+            self._doubt()
+            raise
         finally:
             self.in_flight -= 1
+
+    def _doubt(self) -> None:
+        """Take no request until the next ping, which is sent at once, has been answered.
+
+        A process that is ending may close its connections before its port: it would take another
+        request and lose that too.
+        """
+        self.healthy = False
+        self._doubted.set()
 
     async def _run(self) -> None:
         group = ENDPOINT_GROUP.format(endpoint=self._variant.endpoint)
@@ -147,16 +160,27 @@ class Instance:
                 misses, self.healthy, self._has_served = 0, True, True
                 if not self.first_start.done():
                     self.first_start.set_result(None)
-            elif self.healthy:
+            elif self._has_served:
                 misses += 1
             if misses >= timing.hung_after:
                 return f"gave no answer to {misses} pings in a row"
-            if not self.healthy and loop.time() > deadline:
+            if not self._has_served and loop.time() > deadline:
                 return f"was not healthy within {healthy_within:g} s"
             pause = timing.ping_interval if self.healthy else timing.start_poll
-            await asyncio.wait({ended}, timeout=pause)
+            await self._pause(ended, pause)
             if ended.done():
                 return f"ended with exit code {ended.result()}"
+
+    async def _pause(self, ended: asyncio.Task[int], seconds: float) -> None:
+        """Until the container ends, is doubted, or the time is over."""
+        doubted = asyncio.create_task(self._doubted.wait())
+        try:
+            await asyncio.wait(
+                {ended, doubted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            doubted.cancel()
+            self._doubted.clear()
 
     async def _answers_ping(self) -> bool:
         try:

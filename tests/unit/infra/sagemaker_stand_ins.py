@@ -82,7 +82,7 @@ match hyperparameters.get("do"):
 """
 
 SERVE_SCRIPT = """
-import http.server, json, os, pathlib, sys, time
+import http.server, json, os, pathlib, sys, threading, time
 base = pathlib.Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 assert sys.argv[1:] == ["serve"], sys.argv
 do = os.environ.get("DO", "")
@@ -90,22 +90,29 @@ model = base / "model/model.txt"
 if do == "exit":
     print("no licence found")
     sys.exit(2)
-hung = False
+hung = ending = False
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
     def log_message(self, *args): pass
+    def parse_request(self):  # a process that is ending accepts, and answers no more
+        return not ending and super().parse_request()
     def do_GET(self):
         if hung:
             time.sleep(60)
         self.answer(503 if do == "unhealthy" else 200, b"")
     def do_POST(self):
-        global hung
+        global hung, ending
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         if body == b"die":
             os._exit(9)
+        if body == b"end slowly":
+            ending = True
+            threading.Timer(0.3, os._exit, [9]).start()
+            self.close_connection = True
+            return
         if body == b"hang":
             hung = True
         if body == b"slow":

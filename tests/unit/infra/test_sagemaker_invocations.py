@@ -95,6 +95,13 @@ async def test_a_container_that_dies_is_a_model_error_and_the_next_request_is_an
     assert (await client.invoke("shelf")).json()["model"] == "first"
 
 
+async def test_a_container_that_is_still_ending_is_given_no_further_request(client):
+    """Its port may outlive its connections: it would lose the next request too."""
+    with pytest.raises(AwsError, match="could not get a response"):
+        await client.invoke("shelf", b"end slowly")
+    assert (await client.invoke("shelf")).json()["model"] == "first"
+
+
 async def test_a_container_that_takes_too_long_is_a_model_error(client):
     """60 s in AWS, 2 s here; other requests are answered meanwhile."""
     slow = asyncio.create_task(client.invoke("shelf", b"slow"))
