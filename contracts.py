@@ -11,12 +11,24 @@ from __future__ import annotations
 PHOTO_SIZE = 112
 """Width and height, in pixels, of a prepared photo (the marketplace used it)."""
 
-PHOTO_FIT = "squash"
+PHOTO_FIT = SQUASH = "squash"
 """How a photo becomes square: both sides scaled, aspect ratio not kept, nothing cut."""
+
+CROP = "crop"
+"""The other way: the longer side's ends are cut off, so that the middle square remains."""
+
+PAD = "pad"
+"""A third: the whole photo, with white beside its shorter side."""
+
+PHOTO_FITS = (SQUASH, CROP, PAD)
+"""A model states its fit, and every photo is treated so, in preparation, hosting and page."""
 
 # --- Records (recordio_prep writes, training reads) -----------------------------------------------
 DATASET_FILE = "dataset.json"
 """Beside the records: classes in label order, size, fit, statistics, counts, fingerprint."""
+
+MANIFEST_FILE = "manifest.json"
+"""Beside sharded records: every shard's name, split, records, bytes and SHA-256, in order."""
 
 LEFT_OUT_FILE = "left_out.csv"
 """Beside the records: `path,reason` for every file that was not packed."""

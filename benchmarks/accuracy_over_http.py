@@ -17,7 +17,8 @@ from pathlib import Path
 
 import httpx
 
-from recordio_prep.folders import read_photo_folder
+from recordio_prep.sources.folders import Folders
+from recordio_prep.sources.source import Photo
 
 
 def main() -> None:
@@ -26,7 +27,8 @@ def main() -> None:
     parser.add_argument("api_url")
     parser.add_argument("photos", type=Path)
     arguments = parser.parse_args()
-    photos = read_photo_folder(arguments.photos).photos
+    entries = Folders(arguments.photos).entries()
+    photos = [entry for entry in entries if isinstance(entry, Photo)]
     right, milliseconds = 0, []
     with httpx.Client(base_url=arguments.api_url.rstrip("/") + "/", timeout=35) as api:
         for photo in photos:
@@ -39,7 +41,7 @@ def main() -> None:
             )
             milliseconds.append((time.perf_counter() - start) * 1000)
             reply.raise_for_status()
-            right += reply.json()["categories"][0]["category"] == photo.category
+            right += reply.json()["categories"][0]["category"] == photo.categories[0]
     print(
         json.dumps(
             {

@@ -13,15 +13,34 @@ from photo.colour import to_rgb
 from photo.quiet import quiet_pillow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF")
+FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF")
 """Pillow's names of the formats that photos come in (JPEG takes in MPO); no other is tried."""
 
-_SIGNED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF")
+STORED_FORMATS: tuple[str, ...] = (
+    *FORMATS,
+    *("JPEG2000", "PSD", "ICO", "ICNS", "CUR", "DDS", "QOI", "PCX", "DCX", "SGI", "SUN", "XBM"),
+    *("XPM", "MSP", "PIXAR", "FLI", "BLP"),
+)
+"""FORMATS, and what else lies on disks: Pillow's readers that know their files by the first bytes.
+
+Left out: readers that take any bytes for theirs (TGA), run another program (EPS), or hold no
+photos. HEIF is in both lists where the package pillow-heif is installed (the extra `heic`).
+"""
+
+_SIGNED_FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF")
 _SIGNATURE_BYTES = 32
 
 _HINT = "open it in an image viewer and save it again as JPEG or PNG"
+
+with contextlib.suppress(ImportError):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+    FORMATS += ("HEIF",)
+    STORED_FORMATS += ("HEIF",)
+    _SIGNED_FORMATS += ("HEIF",)
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -35,6 +54,9 @@ _UPRIGHT = {
 }
 """What turns a picture upright, by its EXIF orientation (Exif 2.32, tag 274); 1 is upright."""
 
+SIDEWAYS = (5, 6, 7, 8)
+"""The orientations that swap width and height."""
+
 
 def decode_photo(data: bytes) -> Image.Image:
     """Decode a photo at full size: upright, mode RGB, alpha on white, first frame of many.
@@ -46,7 +68,7 @@ def decode_photo(data: bytes) -> Image.Image:
         PhotoError: the bytes are no photo, are damaged, or exceed MAX_PHOTO_BYTES or
             MAX_PHOTO_PIXELS; nothing else, whatever the bytes.
     """
-    with opened_photo(data) as image:
+    with opened_photo(data, FORMATS) as image:
         image.load()
         return turned_upright(to_rgb(image), orientation(image))
 
@@ -63,8 +85,10 @@ def looks_like_photo(start: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def opened_photo(data: bytes) -> Iterator[Image.Image]:
+def opened_photo(data: bytes, formats: Collection[str]) -> Iterator[Image.Image]:
     """The photo with its header read and checked, its pixels not decoded yet.
+
+    Only `formats`, by Pillow's names, are tried.
 
     Whatever Pillow raises inside the block leaves it as a PhotoError.
 
@@ -74,14 +98,14 @@ def opened_photo(data: bytes) -> Iterator[Image.Image]:
     if not 0 < len(data) <= MAX_PHOTO_BYTES:
         raise PhotoError(f"{len(data):,} bytes, expected 1 to {MAX_PHOTO_BYTES:,}", hint=_HINT)
     try:
-        with quiet_pillow(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with quiet_pillow(), Image.open(io.BytesIO(data), formats=tuple(formats)) as image:
             _check_pixels(image)
             yield image
     except PhotoError:
         raise
     except UnidentifiedImageError as error:  # its own text holds a memory address
         raise PhotoError(
-            f"not a photo in a known format ({', '.join(FORMATS)})", hint=_HINT
+            f"not a photo in a known format ({', '.join(formats)})", hint=_HINT
         ) from error
     except Exception as error:  # Pillow's readers raise nearly everything on damaged bytes
         reason = str(error) or type(error).__name__

@@ -49,6 +49,7 @@ CREATE TABLE photos (
     locator TEXT NOT NULL,
     side INTEGER NOT NULL,        -- its place in the shuffle that divides; equal within a product
     turn INTEGER NOT NULL,        -- its place in the shuffle of the training records
+    usable INTEGER NOT NULL DEFAULT 1,  -- 0: it turned out unreadable, or an option leaves it out
     split TEXT,                   -- where it goes; NULL: nowhere
     UNIQUE (part, path)
 );
@@ -88,7 +89,6 @@ CREATE TABLE records (
     PRIMARY KEY (split, place)
 ) WITHOUT ROWID;
 CREATE INDEX by_category ON photos (part, categories, side);
-CREATE INDEX by_side ON photos (part, side);
 """
 
 LEFT_OUT_KINDS = ("other", "unreadable", "dropped")
@@ -104,8 +104,7 @@ class Catalog:
     @classmethod
     def create(cls, path: Path) -> Self:
         """A new, empty catalog; what stood at `path` is replaced."""
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        remove(path)
         connection = _connect(path)
         connection.executescript(_SCHEMA)
         catalog = cls(connection)
@@ -118,7 +117,10 @@ class Catalog:
         """The catalog that an earlier run left; None if there is none, or it is damaged."""
         if not path.exists():
             return None
-        connection = _connect(path)
+        try:
+            connection = _connect(path)
+        except DatasetError:
+            return None
         try:
             catalog = cls(connection)
             sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
@@ -174,6 +176,12 @@ class Catalog:
         return dict.fromkeys(LEFT_OUT_KINDS, 0) | dict(rows.fetchall())
 
 
+def remove(path: Path) -> None:
+    """Delete a catalog with the files that SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def joined(categories: Iterable[str]) -> str:
     """Categories as the column holds them."""
     return SEPARATOR.join(categories)
@@ -196,5 +204,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.Error as error:
-        raise DatasetError(f"{path}: {error}", hint="free some space, or give another folder") from error
+        raise DatasetError(
+            f"{path}: {error}", hint="free some space, or give another folder"
+        ) from error
     return connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from contracts import DATASET_FILE, SPLITS, DatasetError, SnapshelfError
@@ -21,7 +21,10 @@ _HINT = "prepare the photos: `snapshelf prepare PHOTOS --out RECORDS`"
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How many photos a split holds, in all and by class (every class is named)."""
+    """How many photos a split holds, in all and by class (every class is named).
+
+    A photo that `balance` repeats counts each time; a multi-label photo counts for all its classes.
+    """
 
     photos: int
     by_class: Mapping[str, int]
@@ -32,7 +35,7 @@ class Dataset:
     """The document beside the records; it is written last, so that it stands for all of them.
 
     Attributes:
-        classes: Names in label order, sorted.
+        classes: Names in label order.
         preparation: Size and fit of the photos, mean and std over the train split, 0..255.
         splits: By name, in the order of `contracts.SPLITS`; train is always there.
         left_out: How many files were not packed; `left_out.csv` lists them.
@@ -41,6 +44,8 @@ class Dataset:
         encoding: "jpeg" or "png" by split.
         quality: JPEG quality, 1 to 100.
         fingerprint: "sha256:..." over the paths, contents, labels and settings that went in.
+        multi_label: Whether a record has a 0 or 1 for each class, in place of a class index.
+        tree: Levels of a class, from the top of the category tree down; empty where it is flat.
     """
 
     classes: tuple[str, ...]
@@ -52,10 +57,14 @@ class Dataset:
     encoding: Mapping[str, str]
     quality: int
     fingerprint: str
+    multi_label: bool = False
+    tree: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if list(self.classes) != sorted(set(self.classes)) or not self.classes:
-            raise DatasetError(f"classes {list(self.classes)}, expected sorted names", hint=_HINT)
+        if len(set(self.classes)) != len(self.classes) or not self.classes:
+            raise DatasetError(
+                f"classes {list(self.classes)}, expected names, once each", hint=_HINT
+            )
         if "train" not in self.splits or not set(self.splits) <= set(SPLITS):
             raise DatasetError(
                 f"splits {list(self.splits)}, expected train and some of {', '.join(SPLITS)}",
@@ -64,7 +73,7 @@ class Dataset:
         for name, split in self.splits.items():
             if set(split.by_class) != set(self.classes):
                 raise DatasetError(f"{name}: by_class does not name every class once", hint=_HINT)
-            if split.photos != sum(split.by_class.values()):
+            if not self.multi_label and split.photos != sum(split.by_class.values()):
                 raise DatasetError(
                     f"{name}: {split.photos} photos, but {sum(split.by_class.values())} by class",
                     hint=_HINT,
@@ -113,6 +122,8 @@ class Dataset:
             encoding=dict(document["encoding"]),
             quality=document["quality"],
             fingerprint=document["fingerprint"],
+            multi_label=document.get("multi_label", False),
+            tree={name: tuple(levels) for name, levels in document.get("tree", {}).items()},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,4 +146,6 @@ class Dataset:
             "encoding": dict(self.encoding),
             "quality": self.quality,
             "fingerprint": self.fingerprint,
+            "multi_label": self.multi_label,
+            "tree": {name: list(levels) for name, levels in self.tree.items()},
         }

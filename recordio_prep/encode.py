@@ -1,4 +1,4 @@
-"""One photo file becomes a record's payload, or the reason why it cannot."""
+"""One photo becomes a record's payload and what is known of it, or the reason why it cannot."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contracts import MAX_PHOTO_BYTES, PhotoError
-from photo import prepare_photo
+import imagehash
+import numpy as np
+
+from contracts import PhotoError
+from photo import prepare_stored_photo
 from recordio_prep.statistics import Moments
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL import Image
+
+    from recordio_prep.sources.source import Source
 
 _PNG_COMPRESSION = 1  # 6 takes 2.4 times as long for 3 % fewer bytes of a real photo
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A photo file, and how to pack it (`recordio_prep.settings.Settings` explains)."""
+class Recipe:
+    """How photos are prepared and encoded (`recordio_prep.settings.Settings` explains)."""
 
-    file: Path
     size: int
-    encoding: str
+    fit: str
     quality: int
 
 
@@ -36,11 +38,19 @@ class Encoded:
     Attributes:
         payload: The JPEG or PNG file's bytes.
         digest: SHA-256 of the photo file itself.
+        format: Pillow's name of the photo file's format.
+        width: Of the photo, upright, in pixels.
+        height: Likewise.
+        hash: Perceptual hash of the prepared photo: 64 bits, as a signed integer.
         moments: Of the prepared photo's pixels, before encoding.
     """
 
     payload: bytes
     digest: bytes
+    format: str
+    width: int
+    height: int
+    hash: int
     moments: Moments
 
 
@@ -51,23 +61,38 @@ class Unreadable:
     reason: str
 
 
-def encode_photo(job: Job) -> Encoded | Unreadable:
-    """Read, prepare and encode one photo; whatever is wrong with the file is a reason."""
+def encode_photo(
+    source: Source, locator: str, encoding: str, recipe: Recipe
+) -> Encoded | Unreadable:
+    """Read, prepare and encode one photo; whatever is wrong with it is a reason."""
     try:
-        with job.file.open("rb") as file:
-            data = file.read(MAX_PHOTO_BYTES + 1)
-        image = prepare_photo(data, job.size)
+        data = source.read(locator)
+        photo = prepare_stored_photo(data, recipe.size, recipe.fit)
     except OSError as error:
         return Unreadable(error.strerror or str(error))
     except PhotoError as error:
         return Unreadable(error.message)
-    return Encoded(_encode(image, job), hashlib.sha256(data).digest(), Moments.of(image))
+    return Encoded(
+        payload=_encode(photo.image, encoding, recipe.quality),
+        digest=hashlib.sha256(data).digest(),
+        format=photo.format,
+        width=photo.width,
+        height=photo.height,
+        hash=perceptual_hash(photo.image),
+        moments=Moments.of(photo.image),
+    )
 
 
-def _encode(image: Image.Image, job: Job) -> bytes:
+def perceptual_hash(image: Image.Image) -> int:
+    """Imagehash's `phash` of 8 x 8 bits, as a signed integer of 64."""
+    bits = np.packbits(imagehash.phash(image).hash)
+    return int.from_bytes(bits.tobytes(), "big", signed=True)
+
+
+def _encode(image: Image.Image, encoding: str, quality: int) -> bytes:
     buffer = io.BytesIO()
-    if job.encoding == "jpeg":
-        image.save(buffer, "JPEG", quality=job.quality, subsampling="4:4:4")
+    if encoding == "jpeg":
+        image.save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
     else:
         image.save(buffer, "PNG", compress_level=_PNG_COMPRESSION)
     return buffer.getvalue()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from contracts import DatasetError
 
@@ -15,46 +14,43 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_FILE = ".lock"
-_STAGING_FOLDER = ".preparing"
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write UTF-8 text under a temporary name, to the disk itself, then rename it."""
     temporary = path.with_name(f".{path.name}.partial")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with written_through(temporary) as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
     temporary.replace(path)
 
 
 @contextlib.contextmanager
-def staging(folder: Path) -> Iterator[Path]:
-    """An empty folder inside `folder`, which is made too; it is removed at the end.
+def written_through(path: Path) -> Iterator[IO[str]]:
+    """A file for UTF-8 text, which is on the disk itself once the block has ended."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
-    What a killed run left of it is removed first. The kernel drops the lock with the process that
-    holds it, however that ends.
 
-    Raises:
-        DatasetError: `folder` cannot be written to, now or inside the block, or another process is
-            at work in it.
-    """
-    with _locked(folder):
-        scratch = folder / _STAGING_FOLDER
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        try:
-            yield scratch
-        except OSError as error:  # a full disk, mostly
-            raise DatasetError(
-                f"{folder}: {error.strerror}", hint="free some space, or give another folder"
-            ) from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+def sync_folder(folder: Path) -> None:
+    """See to it that the names in a folder outlive a loss of power, as the files themselves do."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keep every other process out of `folder`, which is made if absent.
+
+    The kernel drops the lock with the process that holds it, however that ends.
+
+    Raises:
+        DatasetError: `folder` cannot be written to, or another process is at work in it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / _LOCK_FILE).open("w")

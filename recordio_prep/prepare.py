@@ -1,90 +1,103 @@
-"""From category folders to a folder of records: the whole of `snapshelf prepare`."""
+"""From photos to a folder of records: the whole of `snapshelf prepare`."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 import logging
-from collections import Counter
-from typing import TYPE_CHECKING
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from contracts import DATASET_FILE, LEFT_OUT_FILE, PHOTO_FIT, PHOTO_SIZE, SPLITS, DatasetError
+from contracts import (
+    DATASET_FILE,
+    LEFT_OUT_FILE,
+    MANIFEST_FILE,
+    SPLITS,
+    DatasetError,
+)
 from photo import Preparation
+from recordio_prep.catalog import Catalog, parted
+from recordio_prep.chunks import encode_chunks
 from recordio_prep.dataset import Dataset, Split
-from recordio_prep.files import staging, write_atomically
-from recordio_prep.folders import LeftOut
-from recordio_prep.pack import Packed, pack, repack
-from recordio_prep.plan import Source, plan_items
+from recordio_prep.files import sync_folder, written_through
+from recordio_prep.scan import scan
+from recordio_prep.selection import select_records
 from recordio_prep.settings import Settings
-from recordio_prep.stamp import STAMP_FILE, Stamp, file_sizes, inputs_digest
-from recordio_prep.statistics import mean_and_std
+from recordio_prep.shards import EXTENSIONS, write_shards
+from recordio_prep.sources.folders import Folders
+from recordio_prep.split import divide
+from recordio_prep.stamp import STAMP_FILE, Stamp, file_sizes
+from recordio_prep.statistics import Moments
 from recordio_prep.workers import worker_count
+from recordio_prep.workplace import workplace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
-    from recordio_prep.plan import Item
+    from recordio_prep.shards import Written
+    from recordio_prep.sources.source import Source
+    from recordio_prep.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 
-_RECORD_FILES = [f"{split}.{extension}" for split in SPLITS for extension in ("rec", "idx", "lst")]
+_RECORD_FILE = re.compile(
+    rf"({'|'.join(SPLITS)})(_\d{{5,}})?\.({'|'.join(EXTENSIONS)})|{re.escape(MANIFEST_FILE)}"
+)
+_SHOWN = 20
 
 
 def prepare(
-    photos: Path,
+    photos: Path | Source,
     out: Path,
     *,
-    size: int = PHOTO_SIZE,
-    train_ratio: float = 0.7,
-    seed: int = 0,
-    validation: Path | None = None,
-    test: Path | None = None,
-    encoding: str | None = None,
-    quality: int = 95,
+    validation: Path | Source | None = None,
+    test: Path | Source | None = None,
     strict: bool = False,
     workers: int | None = None,
+    **options: Any,
 ) -> Dataset:
-    """Pack `photos/<category>/...` into records that MXNet and SageMaker read.
+    """Pack photos into records that MXNet and SageMaker read.
 
     Writes `{train,validation,test}.{rec,idx,lst}`, `left_out.csv` and, last, `dataset.json` into
     `out`. The same photos, settings and Pillow give the same bytes on any number of workers. If
-    nothing changed since the last run, what is there is kept.
+    nothing changed since the last run, what is there is kept; a run that was broken off goes on.
 
     Args:
-        photos: The folder of category folders.
+        photos: The folder of category folders, or another source.
         out: Where the records go; made if absent.
-        size: Width and height of a packed photo, in pixels.
-        train_ratio: Share of each category that is trained on; not used if `validation` is given.
-        seed: Decides the split and the order of the training photos.
-        validation: A folder with the same categories, packed as a whole as the validation split.
+        validation: Photos of the same categories, packed as a whole as the validation split.
         test: Likewise for the test split.
-        encoding: "jpeg" or "png" for all splits; by default train is JPEG, the others PNG.
-        quality: Of JPEG, 1 to 100.
         strict: Refuse to pack if any photo cannot be read.
-        workers: Processes that encode; by default one for each core.
+        workers: Processes; by default one for each core.
+        options: Of `recordio_prep.settings.Settings`.
 
     Raises:
-        DatasetError: the folders or settings cannot be used, or `strict` found unreadable photos.
+        DatasetError: the photos or settings cannot be used, or `strict` found unreadable photos.
     """
-    settings = Settings(
-        size=size,
-        train_ratio=1.0 if validation else train_ratio,
-        seed=seed,
-        encoding=encoding,
-        quality=quality,
-    )
-    _check_apart(out, [folder for folder in (photos, validation, test) if folder])
-    source = Source.read(photos, validation=validation, test=test)
-    inputs = inputs_digest(source, settings)
-    with staging(out) as scratch:
-        kept = _kept(out, inputs, strict=strict)
+    settings = Settings(**options | ({"train_ratio": 1.0} if validation else {}))
+    given = {"photos": photos, "validation": validation, "test": test}
+    _check_apart(out, given.values())
+    sources = {part: _source(part, source) for part, source in given.items() if source}
+    with workplace(out) as place:
+        listing = Catalog.create(place.listing)
+        scan(sources, listing, settings)
+        kept = _kept(out, listing.meta("inputs"), strict=strict)
         if kept:
+            listing.close()
             logger.info("%s is up to date", out)
             return kept
-        return _pack_into(out, scratch, source, settings, inputs, strict=strict, workers=workers)
+        catalog = place.resume(listing)
+        try:
+            return _pack(catalog, sources, place, out, settings, strict=strict, workers=workers)
+        finally:
+            catalog.close()
+
+
+def _source(part: str, source: Path | Source) -> Source:
+    return Folders(source, may_lack=part != "photos") if isinstance(source, Path) else source
 
 
 def _kept(out: Path, inputs: str, *, strict: bool) -> Dataset | None:
@@ -94,113 +107,62 @@ def _kept(out: Path, inputs: str, *, strict: bool) -> Dataset | None:
     return Dataset.load(out)
 
 
-def _pack_into(
+def _pack(
+    catalog: Catalog,
+    sources: Mapping[str, Source],
+    place: Workplace,
     out: Path,
-    scratch: Path,
-    source: Source,
     settings: Settings,
-    inputs: str,
     *,
     strict: bool,
     workers: int | None,
 ) -> Dataset:
-    packed, unreadable, folder = _packed(scratch, source, settings, workers)
-    left_out = sorted([*source.left_out(), *unreadable], key=lambda entry: entry.path)
-    _report(left_out, strict=strict)
-    dataset = _dataset(source, settings, packed, left_out)
-    _publish(folder, out, dataset, _left_out_csv(left_out))
-    outputs = file_sizes(out, [*_RECORD_FILES, LEFT_OUT_FILE, DATASET_FILE])
-    Stamp(inputs, outputs, sum(entry.photo for entry in left_out)).save(out)
+    count = worker_count(catalog.count("photos"), workers)
+    if not catalog.count("chunks"):
+        divide(catalog, settings.train_ratio)  # as far as is known before the photos are read
+        catalog.connection.commit()
+    encode_chunks(catalog, sources, place.spool, settings, workers=count)
+    _report_unreadable(catalog, strict=strict)
+    select_records(catalog, settings)
+    _check_classes(catalog, sources)
+    written = write_shards(catalog, place, sources, settings, workers=count)
+    dataset = _dataset(catalog, settings)
+    _write_left_out(catalog, sources, place.records / LEFT_OUT_FILE)
+    if settings.shard_size is not None:
+        _write_manifest(written, place.records / MANIFEST_FILE)
+    _publish(catalog, place, out, dataset)
     return dataset
 
 
-def _publish(folder: Path, out: Path, dataset: Dataset, left_out: str) -> None:
-    """Move the records into place; until dataset.json is back, they are not to be trusted."""
-    for name in (DATASET_FILE, STAMP_FILE):
-        (out / name).unlink(missing_ok=True)
-    for name in _RECORD_FILES:
-        if (folder / name).exists():
-            (folder / name).replace(out / name)
-        else:
-            (out / name).unlink(missing_ok=True)
-    write_atomically(out / LEFT_OUT_FILE, left_out)
-    dataset.save(out)
-
-
-def _packed(
-    scratch: Path, source: Source, settings: Settings, workers: int | None
-) -> tuple[list[Packed], list[LeftOut], Path]:
-    """Pack; if photos are unreadable, divide the rest again as if those had never been there."""
-    folder = scratch / "0"
-    folder.mkdir()
-    plan = plan_items(source, settings)
-    count = worker_count(sum(map(len, plan.values())), workers)
-    packed, newly = pack(plan, folder, settings, workers=count)
-    unreadable = list(newly)
-    while newly:
-        plan = plan_items(source, settings, without={item.file for item, _ in unreadable})
-        folder = folder.with_name(str(int(folder.name) + 1))
-        folder.mkdir()
-        packed, newly = repack(plan, folder, settings, packed=packed)
-        unreadable += newly
-    left_out = [
-        LeftOut(source.listed_path(item.root, item.photo.path), why, photo=True)
-        for item, why in unreadable
-    ]
-    return packed, left_out, folder
-
-
-def _report(left_out: Sequence[LeftOut], *, strict: bool) -> None:
-    unreadable = [entry for entry in left_out if entry.photo]
-    for entry in unreadable:
-        logger.log(
-            logging.ERROR if strict else logging.DEBUG, "left out: %s: %s", entry.path, entry.reason
-        )
-    if strict and unreadable:
-        first = unreadable[0]
+def _report_unreadable(catalog: Catalog, *, strict: bool) -> None:
+    counts = catalog.left_out_counts()
+    first = catalog.connection.execute(
+        "SELECT path, reason FROM left_out WHERE kind = 'unreadable' ORDER BY part, path LIMIT ?",
+        (_SHOWN,),
+    ).fetchall()
+    for path, reason in first:
+        logger.log(logging.ERROR if strict else logging.DEBUG, "left out: %s: %s", path, reason)
+    if strict and first:
+        path, reason = first[0]
         raise DatasetError(
-            f"{len(unreadable)} photos cannot be read, the first: {first.path}: {first.reason}",
+            f"{counts['unreadable']} photos cannot be read, the first: {path}: {reason}",
             hint="mend or remove them, or leave out --strict",
         )
-    if left_out:
+    if counts["unreadable"] or counts["other"]:
         logger.warning(
             "left out %d photos that cannot be read and %d other files: see %s",
-            len(unreadable),
-            len(left_out) - len(unreadable),
+            counts["unreadable"],
+            counts["other"],
             LEFT_OUT_FILE,
         )
 
 
-def _dataset(
-    source: Source, settings: Settings, packed: Sequence[Packed], left_out: Collection[LeftOut]
-) -> Dataset:
-    classes = source.photos.categories
-    splits: dict[str, Split] = {}
-    for split in SPLITS:
-        counts = Counter(entry.item.photo.category for entry in packed if entry.item.split == split)
-        if counts:
-            by_class = {name: counts[name] for name in classes}
-            splits[split] = Split(photos=sum(counts.values()), by_class=by_class)
-    _check_splits(source, splits)
-    mean, std = mean_and_std(entry.moments for entry in packed if entry.item.split == "train")
-    return Dataset(
-        classes=classes,
-        preparation=Preparation(settings.size, PHOTO_FIT, mean, std),
-        splits=splits,
-        left_out=len(left_out),
-        seed=settings.seed,
-        train_ratio=settings.train_ratio,
-        encoding={split: settings.encoding_of(split) for split in splits},
-        quality=settings.quality,
-        fingerprint=_fingerprint(settings, packed),
-    )
-
-
-def _check_splits(source: Source, splits: Mapping[str, Split]) -> None:
-    by_class = splits["train"].by_class if "train" in splits else {}
-    given = {"validation": source.validation, "test": source.test}
-    bare = [name for name in source.photos.categories if not by_class.get(name)]
-    bare += [str(folder.root) for split, folder in given.items() if folder and split not in splits]
+def _check_classes(catalog: Catalog, sources: Mapping[str, Source]) -> None:
+    """Every class is trained on, and every source that was given has a photo left."""
+    counts = _counts_by_class(catalog)
+    bare = [name for name in catalog.meta("classes") if not counts.get("train", {}).get(name)]
+    given = set(sources) - {"photos"}
+    bare += [sources[part].name for part in SPLITS if part in given and part not in counts]
     if bare:
         raise DatasetError(
             f"no photo can be read of {', '.join(bare)}",
@@ -208,29 +170,111 @@ def _check_splits(source: Source, splits: Mapping[str, Split]) -> None:
         )
 
 
-def _fingerprint(settings: Settings, packed: Iterable[Packed]) -> str:
+def _counts_by_class(catalog: Catalog) -> dict[str, dict[str, int]]:
+    """Records by split and class."""
+    counts: dict[str, dict[str, int]] = {}
+    rows = catalog.connection.execute(
+        "SELECT records.split, categories, COUNT(*) FROM records JOIN photos USING (id)"
+        " GROUP BY records.split, categories"
+    )
+    for split, categories, records in rows:
+        by_class = counts.setdefault(split, {})
+        for name in parted(categories):
+            by_class[name] = by_class.get(name, 0) + records
+    return counts
+
+
+def _dataset(catalog: Catalog, settings: Settings) -> Dataset:
+    classes = tuple(catalog.meta("classes"))
+    counts = _counts_by_class(catalog)
+    photos = dict(
+        catalog.connection.execute("SELECT split, COUNT(*) FROM records GROUP BY split").fetchall()
+    )
+    splits = {
+        split: Split(photos[split], {name: counts[split].get(name, 0) for name in classes})
+        for split in SPLITS
+        if split in photos
+    }
+    mean, std = _moments(catalog, settings.size).mean_and_std()
+    return Dataset(
+        classes=classes,
+        preparation=Preparation(settings.size, settings.fit, mean, std),
+        splits=splits,
+        left_out=catalog.count("left_out"),
+        seed=settings.seed,
+        train_ratio=settings.train_ratio,
+        encoding={split: settings.encoding_of(split) for split in splits},
+        quality=settings.quality,
+        fingerprint=_fingerprint(catalog, settings),
+        multi_label=catalog.meta("multi_label"),
+        tree={name: tuple(levels) for name, levels in catalog.meta("tree").items()},
+    )
+
+
+def _moments(catalog: Catalog, size: int) -> Moments:
+    """Of all training records, those that are repeated as often as they are."""
+    records, *sums = catalog.connection.execute(
+        "SELECT COUNT(*), SUM(red), SUM(green), SUM(blue), SUM(red2), SUM(green2), SUM(blue2)"
+        " FROM records JOIN facts USING (id) WHERE split = 'train'"
+    ).fetchone()
+    red, green, blue, red2, green2, blue2 = sums
+    return Moments(records * size * size, (red, green, blue), (red2, green2, blue2))
+
+
+def _fingerprint(catalog: Catalog, settings: Settings) -> str:
     digest = hashlib.sha256(json.dumps(settings.to_dict()).encode())
-    for entry in packed:
-        digest.update(f"\n{_line(entry.item)}\t{entry.digest.hex()}".encode())
+    for split in SPLITS:
+        rows = catalog.connection.execute(
+            "SELECT number, categories, path, digest FROM records JOIN photos USING (id)"
+            " JOIN facts USING (id) WHERE records.split = ? ORDER BY place",
+            (split,),
+        )
+        for number, categories, path, content in rows:
+            digest.update(f"\n{split}\t{number}\t{categories}\t{path}\t{content.hex()}".encode())
     return f"sha256:{digest.hexdigest()}"
 
 
-def _line(item: Item) -> str:
-    return f"{item.split}\t{item.index}\t{item.label}\t{item.photo.path}"
+def _write_left_out(catalog: Catalog, sources: Mapping[str, Source], path: Path) -> None:
+    """Every entry by path, those of a further source under its name."""
+    rows = catalog.connection.execute(
+        "SELECT part, path, reason FROM left_out ORDER BY part != 'photos', part, path, reason"
+    )
+    with written_through(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("path", "reason"))
+        for part, entry, reason in rows:
+            listed = entry if part == "photos" else f"{sources[part].name}/{entry}"
+            writer.writerow((listed, reason))
 
 
-def _left_out_csv(left_out: Iterable[LeftOut]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("path", "reason"))
-    writer.writerows((entry.path, entry.reason) for entry in left_out)
-    return buffer.getvalue()
+def _write_manifest(shards: Iterable[Written], path: Path) -> None:
+    document = {"format": 1, "shards": [asdict(shard) for shard in shards]}
+    with written_through(path) as file:
+        file.write(json.dumps(document, indent=2) + "\n")
 
 
-def _check_apart(out: Path, folders: Iterable[Path]) -> None:
-    for folder in folders:
-        if out.resolve().is_relative_to(folder.resolve()):
+def _publish(catalog: Catalog, place: Workplace, out: Path, dataset: Dataset) -> None:
+    """Move the files into place; until dataset.json is back, they are not to be trusted."""
+    for name in (DATASET_FILE, STAMP_FILE):
+        (out / name).unlink(missing_ok=True)
+    new = sorted(path.name for path in place.records.iterdir())
+    for path in out.iterdir():
+        if _RECORD_FILE.fullmatch(path.name) and path.name not in new:
+            path.unlink()
+    for name in new:
+        (place.records / name).replace(out / name)
+    sync_folder(out)
+    dataset.save(out)
+    outputs = file_sizes(out, [*new, DATASET_FILE])
+    unreadable = catalog.left_out_counts()["unreadable"]
+    Stamp(catalog.meta("inputs"), outputs, unreadable).save(out)
+
+
+def _check_apart(out: Path, sources: Iterable[Path | Source | None]) -> None:
+    for source in sources:
+        root = source.root if isinstance(source, Folders) else source
+        if isinstance(root, Path) and out.resolve().is_relative_to(root.resolve()):
             raise DatasetError(
-                f"{out} lies in {folder}, expected a folder apart from the photos",
+                f"{out} lies in {root}, expected a folder apart from the photos",
                 hint="give --out another folder",
             )

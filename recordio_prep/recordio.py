@@ -8,6 +8,7 @@ and the encoded photo (MXNet, `python/mxnet/recordio.py`).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Self
 from contracts import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 MAGIC = struct.pack("<I", 0xCED7230A)
@@ -46,9 +47,16 @@ class IRHeader:
 
 
 class RecordWriter:
-    """Writes a `.rec` file and the `.idx` beside it (`index<TAB>offset` by line)."""
+    """Writes a `.rec` file and the `.idx` beside it (`index<TAB>offset` by line).
+
+    Attributes:
+        bytes: Written to the `.rec` so far.
+        digest: SHA-256 over them.
+    """
 
     def __init__(self, rec: Path, idx: Path) -> None:
+        self.bytes = 0
+        self.digest = hashlib.sha256()
         with ExitStack() as files:
             self._rec = files.enter_context(rec.open("wb"))
             self._idx = files.enter_context(idx.open("w", encoding="ascii", newline="\n"))
@@ -60,17 +68,24 @@ class RecordWriter:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def append(self, index: int, label: float, photo: bytes) -> int:
-        """Write one photo with its class index; returns the record's offset in bytes.
+    def append(self, index: int, label: float | Sequence[float], photo: bytes) -> int:
+        """Write one photo with its class index, or several labels; returns the record's offset.
 
         Raises:
             RecordError: the photo is larger than the format's 29 length bits can say.
         """
-        record = _HEADER.pack(0, label, index, 0) + photo
+        if isinstance(label, int | float):
+            header = _HEADER.pack(0, label, index, 0)
+        else:
+            labels = struct.pack(f"<{len(label)}f", *label)
+            header = _HEADER.pack(len(label), 0, index, 0) + labels
+        record = header + photo
         if len(record) > _MAX_LENGTH:
             raise RecordError(f"photo {index} has {len(photo):,} bytes, expected under 512 MiB")
-        offset = self._rec.tell()
-        self._rec.write(framed(record))
+        offset, framed_record = self.bytes, framed(record)
+        self._rec.write(framed_record)
+        self.digest.update(framed_record)
+        self.bytes += len(framed_record)
         self._idx.write(f"{index}\t{offset}\n")
         return offset
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import PIL
-
-from recordio_prep.dataset import FORMAT
 from recordio_prep.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from recordio_prep.plan import Source
-    from recordio_prep.settings import Settings
 
 STAMP_FILE = ".stamp.json"
 
@@ -57,20 +50,3 @@ class Stamp:
 def file_sizes(folder: Path, names: Mapping[str, int] | list[str]) -> dict[str, int]:
     """Size by name of the files that are there."""
     return {name: (folder / name).stat().st_size for name in names if (folder / name).is_file()}
-
-
-def inputs_digest(source: Source, settings: Settings) -> str:
-    """SHA-256 over all that the records depend on, the photos by path, size and time of change."""
-    digest = hashlib.sha256()
-    versions = [FORMAT, PIL.__version__]  # another Pillow may encode otherwise
-    digest.update(json.dumps([settings.to_dict(), versions]).encode())
-    for folder in (source.photos, source.validation, source.test):
-        digest.update(f"\n{folder is not None}\n".encode())
-        if folder is None:
-            continue
-        digest.update(f"{json.dumps(folder.categories)}\n".encode())
-        for photo in folder.photos:
-            digest.update(f"{photo.path}\t{photo.size}\t{photo.mtime_ns}\n".encode())
-        for entry in folder.left_out:
-            digest.update(f"{entry.path}\t{entry.reason}\n".encode())
-    return digest.hexdigest()

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from PIL import Image
 
 RGB: TypeAlias = tuple[float, float, float]
@@ -46,27 +44,28 @@ class Moments:
             squares=(red_squares, green_squares, blue_squares),
         )
 
-
-def mean_and_std(moments: Iterable[Moments]) -> tuple[RGB, RGB]:
-    """Mean and standard deviation by channel over all pixels, 0..255, to four decimals.
-
-    The standard deviation is 1 at least, so that photos of a single colour can be divided by it.
-    """
-    all_moments = list(moments)
-    pixels = sum(moment.pixels for moment in all_moments)
-    channels = [
-        _channel_mean_and_std(
-            pixels,
-            sum(moment.sums[channel] for moment in all_moments),
-            sum(moment.squares[channel] for moment in all_moments),
+    @property
+    def detail(self) -> float:
+        """The largest standard deviation of a channel, 0 to 127.5: 0 for a single colour."""
+        return max(
+            _deviation(self.pixels, total, squares)
+            for total, squares in zip(self.sums, self.squares, strict=True)
         )
-        for channel in range(len("RGB"))
-    ]
-    (red, red_std), (green, green_std), (blue, blue_std) = channels
-    return (red, green, blue), (red_std, green_std, blue_std)
+
+    def mean_and_std(self) -> tuple[RGB, RGB]:
+        """Mean and standard deviation by channel, 0..255, to four decimals.
+
+        The standard deviation is 1 at least, so that photos of a single colour can be divided by
+        it.
+        """
+        red, green, blue = (round(total / self.pixels, 4) for total in self.sums)
+        red_std, green_std, blue_std = (
+            max(round(_deviation(self.pixels, total, squares), 4), _MIN_STD)
+            for total, squares in zip(self.sums, self.squares, strict=True)
+        )
+        return (red, green, blue), (red_std, green_std, blue_std)
 
 
-def _channel_mean_and_std(pixels: int, total: int, squares: int) -> tuple[float, float]:
+def _deviation(pixels: int, total: int, squares: int) -> float:
     # Multiplied out in integers: floats would lose the small difference of two large numbers.
-    deviation = math.sqrt(squares * pixels - total * total) / pixels
-    return round(total / pixels, 4), max(round(deviation, 4), _MIN_STD)
+    return math.sqrt(squares * pixels - total * total) / pixels

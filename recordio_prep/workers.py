@@ -1,4 +1,4 @@
-"""Encodes photos on several processes, in order, with memory that does not grow."""
+"""Runs tasks on several processes, with memory that does not grow; a task may end its process."""
 
 from __future__ import annotations
 
@@ -8,69 +8,60 @@ import itertools
 import multiprocessing
 import os
 import signal
-from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from contracts import DatasetError
-from recordio_prep.encode import Encoded, Job, Unreadable, encode_photo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
-_BATCH = 16
-"""Photos handed over at once: enough to hide the hand-over, few enough to stop promptly."""
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
-_BATCHES_AHEAD = 4
-"""Batches in flight by worker: what bounds the memory."""
+_AHEAD = 2
+"""Tasks in flight by worker: one at work, one waiting. It bounds the memory."""
 
-_PHOTOS_WORTH_A_WORKER = 2 * _BATCH
+_PHOTOS_WORTH_A_WORKER = 32
 """With fewer a process would only wait."""
 
 _PR_SET_PDEATHSIG = 1
 
 
-def encode_all(jobs: Iterable[Job], *, workers: int) -> Iterator[Encoded | Unreadable]:
-    """The photos encoded, in the order of `jobs`, whatever the number of workers.
+class Crashed:
+    """In place of a result: the task ended its process (or the system did, for want of memory)."""
 
-    With one worker all is done in this process. Leaving the iteration early ends the others.
 
-    Raises:
-        DatasetError: a worker process was killed (by the system, for want of memory).
+def run(
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    workers: int,
+    apart: bool = False,
+) -> Iterator[tuple[Task, Result | Crashed]]:
+    """Every task with its result, as they come; a task's exception is raised here.
+
+    With one worker all is done in this process. Leaving the iteration early ends the others, once
+    they are through with the task at hand.
+
+    Args:
+        function: A module's own; both it and the tasks are pickled.
+        tasks: Taken as they are needed.
+        workers: Processes.
+        apart: Give every task a process of its own, one after the other.
     """
-    if workers == 1:
-        yield from map(encode_photo, jobs)
-        return
-    pool = ProcessPoolExecutor(
-        workers,
-        # To spawn would import the whole command line again, a second by worker. No lock that a
-        # forked worker takes is held by another thread of a program that packs.
-        mp_context=multiprocessing.get_context("fork"),
-        initializer=_become_worker,
-        initargs=(os.getpid(),),
-    )
-    try:
-        pending: deque[Future[list[Encoded | Unreadable]]] = deque()
-        for batch in _batches(jobs):
-            pending.append(pool.submit(_encode_batch, batch))
-            if len(pending) > workers * _BATCHES_AHEAD:
-                yield from pending.popleft().result()
-        while pending:
-            yield from pending.popleft().result()
-    except BrokenProcessPool as error:
-        raise DatasetError(
-            "a worker process was killed while photos were packed",
-            hint="too little memory? try `--workers 1`",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    remaining = iter(jobs)
-    while batch := list(itertools.islice(remaining, _BATCH)):
-        yield batch
+    if apart:
+        yield from ((task, _alone(function, task)) for task in tasks)
+    elif workers == 1:
+        yield from ((task, function(task)) for task in tasks)
+    else:
+        remaining = iter(tasks)
+        while True:
+            lost = yield from _run_until_crash(function, remaining, workers)
+            if lost is None:
+                return
+            yield from ((task, _alone(function, task)) for task in lost)
 
 
 def worker_count(photos: int, workers: int | None) -> int:
@@ -87,8 +78,50 @@ def worker_count(photos: int, workers: int | None) -> int:
     return workers
 
 
-def _encode_batch(batch: list[Job]) -> list[Encoded | Unreadable]:
-    return [encode_photo(job) for job in batch]
+def _run_until_crash(
+    function: Callable[[Task], Result], tasks: Iterator[Task], workers: int
+) -> Generator[tuple[Task, Result | Crashed], None, list[Task] | None]:
+    """As `run`; returns the tasks that were in flight when a process ended, None at the end."""
+    pool = _pool(workers)
+    pending: dict[Future[Result], Task] = {}
+    try:
+        while True:
+            for task in itertools.islice(tasks, workers * _AHEAD - len(pending)):
+                try:
+                    pending[pool.submit(function, task)] = task
+                except BrokenProcessPool:
+                    return [*pending.values(), task]
+            if not pending:
+                return None
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                if isinstance(future.exception(), BrokenProcessPool):
+                    return list(pending.values())
+                yield pending[future], future.result()
+                del pending[future]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _alone(function: Callable[[Task], Result], task: Task) -> Result | Crashed:
+    pool = _pool(1)
+    try:
+        return pool.submit(function, task).result()
+    except BrokenProcessPool:
+        return Crashed()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        workers,
+        # To spawn would import the whole command line again, a second by worker. No lock that a
+        # forked worker takes is held by another thread of a program that packs.
+        mp_context=multiprocessing.get_context("fork"),
+        initializer=_become_worker,
+        initargs=(os.getpid(),),
+    )
 
 
 def _become_worker(parent: int) -> None:

@@ -7,9 +7,11 @@ machines, can be handed it; files and connections are opened where they are need
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _UNLISTABLE = "\t\r\n"
 

@@ -20,13 +20,13 @@ from tqdm import tqdm
 from contracts import DatasetError, PhotoError
 from infra.deploy.plan import find_artifact
 from infra.sagemaker.artifacts import unpack
-from recordio_prep.folders import read_photo_folder
+from recordio_prep.sources.folders import Folders
+from recordio_prep.sources.source import Photo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from hosting.model import Model
-    from recordio_prep.folders import Photo
 
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
@@ -69,9 +69,9 @@ def evaluate_command(*, model: Path, photos: Path, out: Path, as_json: bool) -> 
     with tempfile.TemporaryDirectory() as folder:
         unpack(find_artifact(model), Path(folder))
         loaded = Model.load(Path(folder), threads=1)
-    found = read_photo_folder(photos, known=loaded.classes)
+    found = _photos(photos, loaded.classes)
     start = time.perf_counter()
-    answers = list(tqdm(_ask(loaded, photos, found.photos), total=len(found.photos), unit="photo"))
+    answers = list(tqdm(_ask(loaded, photos, found), total=len(found), unit="photo"))
     seconds = time.perf_counter() - start
     _write_predictions(out, answers)
     metrics = _metrics(answers, loaded, seconds)
@@ -84,16 +84,36 @@ def evaluate_command(*, model: Path, photos: Path, out: Path, as_json: bool) -> 
     click.echo(f"report: {out}")
 
 
-def _ask(model: Model, root: Path, photos: tuple[Photo, ...]) -> Iterator[Answer]:
+def _photos(root: Path, classes: Collection[str]) -> list[Photo]:
+    """The photos of category folders, by path.
+
+    Raises:
+        DatasetError: there is none, or one of a category that the model does not know.
+    """
+    entries = Folders(root, may_lack=True).entries()
+    photos = [entry for entry in entries if isinstance(entry, Photo)]
+    if not photos:
+        raise DatasetError(f"Found 0 photos in {root}", hint=f"photos lie in {root}/<category>/")
+    unknown = sorted({photo.categories[0] for photo in photos} - set(classes))
+    if unknown:
+        raise DatasetError(
+            f"{root}: unknown category {', '.join(unknown)},"
+            f" expected some of {', '.join(sorted(classes))}",
+            hint="category folders must bear the names of the model's categories",
+        )
+    return sorted(photos, key=lambda photo: photo.path)
+
+
+def _ask(model: Model, root: Path, photos: list[Photo]) -> Iterator[Answer]:
     """Answers in the order of the photos; each core asks with a thread of its own."""
 
     def ask(photo: Photo) -> Answer:
         try:
             probabilities = model.classify((root / photo.path).read_bytes())
         except (PhotoError, OSError) as error:
-            return Answer(photo.path, photo.category, error=str(error))
+            return Answer(photo.path, photo.categories[0], error=str(error))
         best = max(range(len(probabilities)), key=probabilities.__getitem__)
-        return Answer(photo.path, photo.category, model.classes[best], probabilities[best])
+        return Answer(photo.path, photo.categories[0], model.classes[best], probabilities[best])
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         yield from pool.map(ask, photos)

@@ -126,7 +126,7 @@ def test_a_preparation_survives_its_document():
     [
         {"size": 0},
         {"size": "112"},
-        {"fit": "crop"},
+        {"fit": "stretch"},
         {"statistics": {"mean": [1, 2, 3]}},
         {"statistics": {"mean": [1, 2], "std": [1, 1, 1]}},
         {"statistics": {"mean": [1, 2, 256], "std": [1, 1, 1]}},

@@ -4,24 +4,34 @@ import os
 
 import pytest
 
-from contracts import DatasetError
-from recordio_prep.folders import read_photo_folder
+from contracts import MAX_PHOTO_BYTES, DatasetError
+from recordio_prep import prepare
+from recordio_prep.sources.folders import Folders
+from recordio_prep.sources.source import LeftOut, Photo
+
+
+def photos_in(folder):
+    """The photos that are listed."""
+    return [entry for entry in Folders(folder).entries() if isinstance(entry, Photo)]
+
+
+def left_out_of(folder):
+    """What is listed besides photos."""
+    return [entry for entry in Folders(folder).entries() if isinstance(entry, LeftOut)]
 
 
 def reasons(folder):
     """Why each left-out file was left out, by path."""
-    return {entry.path: entry.reason for entry in folder.left_out}
+    return {entry.path: entry.reason for entry in left_out_of(folder)}
 
 
 def test_the_top_folder_is_the_category_however_deep(tmp_path, make_photos):
     """A folder inside a category folder does not split the category."""
     make_photos(tmp_path, dict.fromkeys(["car/a.png", "car/images/x/b.png", "bike/c.png"]))
-    folder = read_photo_folder(tmp_path)
-    assert folder.categories == ("bike", "car")
-    assert [(photo.path, photo.category) for photo in folder.photos] == [
-        ("bike/c.png", "bike"),
-        ("car/a.png", "car"),
-        ("car/images/x/b.png", "car"),
+    assert sorted((photo.path, photo.categories) for photo in photos_in(tmp_path)) == [
+        ("bike/c.png", ("bike",)),
+        ("car/a.png", ("car",)),
+        ("car/images/x/b.png", ("car",)),
     ]
 
 
@@ -34,9 +44,8 @@ def test_other_files_are_listed_with_reasons(two_classes):
     (two_classes / "loose.png").write_bytes(b"")
     os.mkfifo(two_classes / "dog" / "pipe.png")
     (two_classes / "dog" / "gone.png").symlink_to("nowhere")
-    folder = read_photo_folder(two_classes)
-    assert len(folder.photos) == 20
-    assert reasons(folder) == {
+    assert len(photos_in(two_classes)) == 20
+    assert reasons(two_classes) == {
         ".git": "hidden",
         "cat/.hidden.png": "hidden",
         "cat/notes.txt": "not a photo",
@@ -44,7 +53,7 @@ def test_other_files_are_listed_with_reasons(two_classes):
         "dog/pipe.png": "not a regular file",
         "loose.png": "lies beside the category folders",
     }
-    assert {entry.path for entry in folder.left_out if entry.photo} == {
+    assert {entry.path for entry in left_out_of(two_classes) if entry.photo} == {
         "dog/gone.png",
         "dog/pipe.png",
         "loose.png",
@@ -54,9 +63,8 @@ def test_other_files_are_listed_with_reasons(two_classes):
 def test_a_photo_is_known_by_its_bytes_if_not_by_its_name(two_classes):
     """Downloads without an extension are photos all the same."""
     (two_classes / "cat" / "00.png").rename(two_classes / "cat" / "download")
-    folder = read_photo_folder(two_classes)
-    assert "cat/download" in [photo.path for photo in folder.photos]
-    assert not folder.left_out
+    assert "cat/download" in [photo.path for photo in photos_in(two_classes)]
+    assert not left_out_of(two_classes)
 
 
 def test_links_are_followed_but_not_in_circles(two_classes, tmp_path, make_photos):
@@ -64,10 +72,9 @@ def test_links_are_followed_but_not_in_circles(two_classes, tmp_path, make_photo
     elsewhere = make_photos(tmp_path / "elsewhere", {"x.png": None})
     (two_classes / "cat" / "linked").symlink_to(elsewhere)
     (two_classes / "cat" / "up").symlink_to("..")
-    folder = read_photo_folder(two_classes)
-    assert "cat/linked/x.png" in [photo.path for photo in folder.photos]
-    assert len(folder.photos) == 21
-    assert reasons(folder) == {"cat/up": "a link to a folder above it"}
+    assert "cat/linked/x.png" in [photo.path for photo in photos_in(two_classes)]
+    assert len(photos_in(two_classes)) == 21
+    assert reasons(two_classes) == {"cat/up": "a link to a folder above it"}
 
 
 @pytest.mark.parametrize("name", [b"tab\there.png", b"line\nbreak.png", b"latin\xe9.png"])
@@ -75,8 +82,7 @@ def test_names_that_a_list_cannot_hold_are_listed_escaped(two_classes, name):
     """A tab, a line break or bytes that are not UTF-8 would break the `.lst` file."""
     photo = two_classes / "cat" / "00.png"
     photo.rename(photo.with_name(os.fsdecode(name)))
-    folder = read_photo_folder(two_classes)
-    (entry,) = folder.left_out
+    (entry,) = left_out_of(two_classes)
     assert entry.reason == "a name that .lst cannot hold"
     assert "\\" in entry.path
     assert entry.path.encode().decode().isprintable()
@@ -86,17 +92,26 @@ def test_a_link_to_itself_is_listed(two_classes):
     """Neither a crash nor an endless walk."""
     (two_classes / "cat" / "self.png").symlink_to("self.png")
     (two_classes / "self").symlink_to("self")
-    assert reasons(read_photo_folder(two_classes)) == {
+    assert reasons(two_classes) == {
         "cat/self.png": "Too many levels of symbolic links",
         "self": "Too many levels of symbolic links",
     }
 
 
+def test_a_photo_is_read_whole_but_no_further_than_a_photo_may_be(two_classes):
+    """A file that is larger is refused by its size, without its bytes in memory."""
+    name = "cat/00.png"
+    assert Folders(two_classes).read(name) == (two_classes / name).read_bytes()
+    with (two_classes / name).open("r+b") as file:
+        file.truncate(MAX_PHOTO_BYTES + 1000)
+    assert len(Folders(two_classes).read(name)) == MAX_PHOTO_BYTES + 1
+
+
 def test_no_photos_at_all_is_told(tmp_path):
     """The message names the folder, the hint the layout and the formats."""
-    (tmp_path / "cat").mkdir()
+    (tmp_path / "photos").mkdir()
     with pytest.raises(DatasetError, match=f"Found 0 photos in {tmp_path}") as error:
-        read_photo_folder(tmp_path)
+        prepare(tmp_path / "photos", tmp_path / "out")
     assert "<category>" in error.value.hint
     assert "JPEG" in error.value.hint
 
@@ -104,26 +119,30 @@ def test_no_photos_at_all_is_told(tmp_path):
 def test_a_missing_folder_is_told(tmp_path):
     """Not an OSError."""
     with pytest.raises(DatasetError, match="absent: No such file"):
-        read_photo_folder(tmp_path / "absent")
+        prepare(tmp_path / "absent", tmp_path / "out")
 
 
 def test_one_category_is_too_few(tmp_path, make_photos):
     """Nothing can be told apart with one."""
-    make_photos(tmp_path, {"cat/a.png": None})
+    photos = make_photos(tmp_path / "photos", {"cat/a.png": None})
     with pytest.raises(DatasetError, match=r"one category \(cat\), expected at least 2"):
-        read_photo_folder(tmp_path)
+        prepare(photos, tmp_path / "out")
 
 
-def test_an_empty_category_is_named(two_classes):
+def test_an_empty_category_is_named(two_classes, tmp_path):
     """A class that no photo trains would still be an answer."""
     (two_classes / "emu" / "sub").mkdir(parents=True)
     with pytest.raises(DatasetError, match="no photo in category emu"):
-        read_photo_folder(two_classes)
+        prepare(two_classes, tmp_path / "out")
 
 
-def test_a_further_folder_may_hold_fewer_categories_but_no_other(tmp_path, make_photos):
+def test_a_further_folder_may_hold_fewer_categories_but_no_other(
+    two_classes, tmp_path, make_photos
+):
     """Validation photos of an unknown category have no label."""
-    make_photos(tmp_path, {"cat/a.png": None})
-    assert read_photo_folder(tmp_path, known=("cat", "dog")).categories == ("cat",)
-    with pytest.raises(DatasetError, match="unknown category cat, expected some of dog, emu"):
-        read_photo_folder(tmp_path, known=("dog", "emu"))
+    fewer = make_photos(tmp_path / "fewer", {"cat/a.png": None})
+    (fewer / "dog").mkdir()
+    assert prepare(two_classes, tmp_path / "out", test=fewer, size=8).splits["test"].photos == 1
+    other = make_photos(tmp_path / "other", {"emu/a.png": None})
+    with pytest.raises(DatasetError, match="unknown category emu, expected some of cat, dog"):
+        prepare(two_classes, tmp_path / "out", validation=other)

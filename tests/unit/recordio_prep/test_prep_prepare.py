@@ -31,7 +31,7 @@ def contents(folder):
     return {
         path.name: path.read_bytes()
         for path in sorted(folder.iterdir())
-        if path.name not in {".stamp.json", ".lock"}
+        if path.name not in {".stamp.json", ".lock", ".preparing"}
     }
 
 
@@ -267,21 +267,23 @@ def test_an_output_that_cannot_be_written_is_told(two_classes, tmp_path):
         prepare(two_classes, tmp_path / "file" / "out")
 
 
-def test_a_full_disk_is_told_and_leaves_what_was_there(two_classes, tmp_path):
+def test_a_full_disk_is_told_leaves_what_was_there_and_is_gone_on_from(two_classes, tmp_path):
     """Stood in for by the system's limit on the size of files."""
     out = tmp_path / "out"
     prepare(two_classes, out, size=8)
     before = contents(out)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
     try:
         with pytest.raises(DatasetError, match="out: File too large") as error:
-            prepare(two_classes, out, size=64)
+            prepare(two_classes, out, size=700)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "space" in error.value.hint
     assert contents(out) == before
-    assert not (out / ".preparing").exists()
+    prepare(two_classes, out, size=700)
+    prepare(two_classes, tmp_path / "unbroken", size=700)
+    assert contents(out) == contents(tmp_path / "unbroken")
 
 
 def test_a_test_folder_that_cannot_be_read_is_named(two_classes, tmp_path, make_photos):

@@ -11,15 +11,15 @@ import pytest
 
 from contracts import DatasetError
 from recordio_prep import Dataset, prepare
-from recordio_prep.encode import Encoded, Job, Unreadable
-from recordio_prep.files import staging
-from recordio_prep.workers import encode_all, worker_count
+from recordio_prep.sources.folders import Folders
+from recordio_prep.workers import Crashed, run, worker_count
+from recordio_prep.workplace import workplace
 
 PACK = """
 import sys
 from pathlib import Path
 from recordio_prep import prepare
-prepare(Path(sys.argv[1]), Path(sys.argv[2]), size=512, encoding="png", workers=2)
+prepare(Path(sys.argv[1]), Path(sys.argv[2]), size=512, encoding="png", workers=2, shard_size=40)
 """
 
 
@@ -31,7 +31,7 @@ def many_photos(tmp_path, make_photos):
 
 
 def start_packing(photos, out):
-    """Pack in a process group of its own, and wait until records are being written."""
+    """Pack in a process group of its own, and wait until the first chunks are encoded."""
     process = subprocess.Popen(
         [sys.executable, "-c", PACK, photos, out],
         cwd=Path(__file__).parents[3],
@@ -39,7 +39,7 @@ def start_packing(photos, out):
         start_new_session=True,
     )
     deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in out.glob(".preparing/*/train.rec")):
+    while len(list(out.glob(".preparing/spool/*.spool"))) < 4:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -75,23 +75,63 @@ def test_a_killed_run_leaves_no_worker_and_nothing_trusted(many_photos, tmp_path
     assert not list(out.glob("*.rec"))
     with pytest.raises(DatasetError, match="No such file"):
         Dataset.load(out)
-    prepare(many_photos, out, size=16)
-    prepare(many_photos, tmp_path / "unbroken", size=16)
+    again = subprocess.run(
+        [sys.executable, "-c", PACK, many_photos, out], cwd=Path(__file__).parents[3], check=False
+    )
+    assert again.returncode == 0
+    options = {"size": 512, "encoding": "png", "shard_size": 40}
+    prepare(many_photos, tmp_path / "unbroken", **options)
     assert not (out / ".preparing").exists()
     for path in (tmp_path / "unbroken").glob("[!.]*"):
         assert (out / path.name).read_bytes() == path.read_bytes()
 
 
+def double(number):
+    """A task; 13 ends its process, as a decoder with a bug would."""
+    if number == 13:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return 2 * number
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_photos_come_in_the_order_of_their_jobs(tmp_path, make_photos, workers):
-    """The unreadable ones in their places."""
-    make_photos(tmp_path, {f"{n}.png": None for n in range(0, 70, 2)})
-    jobs = [Job(tmp_path / f"{n}.png", 8, "png", 95) for n in range(70)]
-    outcomes = list(encode_all(jobs, workers=workers))
-    assert [isinstance(outcome, Encoded) for outcome in outcomes] == [True, False] * 35
-    assert outcomes[1] == Unreadable("No such file or directory")
-    alone = [next(encode_all([job], workers=1)) for job in jobs[:4]]
-    assert outcomes[:4] == alone
+def test_every_task_comes_back_with_its_result(workers):
+    """In whatever order."""
+    tasks = [*range(13), *range(14, 60)]
+    assert sorted(run(double, tasks, workers=workers)) == [(n, 2 * n) for n in tasks]
+
+
+def test_a_task_that_ends_its_process_is_told_and_the_others_go_on():
+    """One bad file must not cost the rest."""
+    results = dict(run(double, range(40), workers=2))
+    assert isinstance(results.pop(13), Crashed)
+    assert results == {n: 2 * n for n in range(40) if n != 13}
+
+
+def test_tasks_are_taken_as_they_are_needed():
+    """A million of them must not stand in memory."""
+    taken = []
+    results = run(double, (taken.append(n) or n for n in range(20, 1000)), workers=2)
+    next(results)
+    assert len(taken) <= 6
+    results.close()
+
+
+def test_a_photo_that_ends_its_process_is_listed(tmp_path, make_photos, monkeypatch):
+    """And every other photo of its chunk is packed."""
+    names = [f"{category}/{n:02d}.png" for category in "ab" for n in range(40)]
+    photos = make_photos(tmp_path / "photos", dict.fromkeys(names))
+    read = Folders.read
+
+    def deadly(self, locator):
+        if locator == "a/07.png":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return read(self, locator)
+
+    monkeypatch.setattr(Folders, "read", deadly)
+    dataset = prepare(photos, tmp_path / "out", size=8, workers=2)
+    assert sum(split.photos for split in dataset.splits.values()) == 79
+    rows = (tmp_path / "out" / "left_out.csv").read_text().splitlines()
+    assert rows[1:] == ["a/07.png,decoding it ended the process"]
 
 
 def test_workers_are_one_for_each_core_where_there_is_work():
@@ -106,6 +146,6 @@ def test_workers_are_one_for_each_core_where_there_is_work():
 
 def test_two_writers_to_one_folder_are_told_apart(two_classes, tmp_path):
     """The second is refused, not mixed in."""
-    with staging(tmp_path / "out"), pytest.raises(DatasetError, match="another process"):
+    with workplace(tmp_path / "out"), pytest.raises(DatasetError, match="another process"):
         prepare(two_classes, tmp_path / "out")
     prepare(two_classes, tmp_path / "out", size=8)

@@ -1,0 +1,210 @@
+"""Encodes the catalog's photos in chunks on any number of workers, and goes on where it stopped.
+
+A chunk is a run of consecutive photos of the listing. A worker reads, prepares and encodes it,
+writes the payloads into the spool itself, and hands back only what is known of each photo; the
+catalog is written by one process, a chunk in one transaction, after its payloads are on the disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from tqdm import tqdm
+
+from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo
+from recordio_prep.workers import Crashed, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from recordio_prep.catalog import Catalog
+    from recordio_prep.settings import Settings
+    from recordio_prep.sources.source import Source
+    from recordio_prep.spool import Spool
+
+_CHUNKS = 64
+"""So many at least, if there are photos enough: the workers end at about the same time."""
+
+_MIN_PHOTOS, _MAX_PHOTOS = 8, 512
+_MAX_BYTES = 64_000_000
+"""Of photo files in a chunk: what is lost at most where a run is killed, by worker."""
+
+_CRASHED = "decoding it ended the process"
+
+_INSERT_FACTS = """
+INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+Facts: TypeAlias = tuple[int | float | str | bytes, ...]
+"""A row of the catalog's table of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A photo as a worker needs it."""
+
+    id: int
+    part: str
+    locator: str
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What a worker encodes at a time, and where to."""
+
+    number: int
+    photos: tuple[Listed, ...]
+    sources: Mapping[str, Source]
+    recipe: Recipe
+    spool: Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a chunk: facts of what was encoded, and reasons by photo id for the rest."""
+
+    number: int
+    facts: tuple[Facts, ...]
+    unreadable: tuple[tuple[int, str], ...]
+
+
+def encode_chunks(
+    catalog: Catalog,
+    sources: Mapping[str, Source],
+    spool: Spool,
+    settings: Settings,
+    *,
+    workers: int,
+) -> None:
+    """Encode every chunk that the catalog does not know as done.
+
+    Each photo is encoded as its split, as far as that is known yet, wants it.
+
+    Raises:
+        OSError: the spool cannot be written to.
+    """
+    chunk_size = _chunk_size(catalog)
+    photos = catalog.count("photos")
+    done = {number for (number,) in catalog.connection.execute("SELECT number FROM chunks")}
+    recipe = Recipe(settings.size, settings.fit, settings.quality)
+    pending = (
+        Chunk(number, _listed(catalog, number, chunk_size, settings), sources, recipe, spool)
+        for number in range(-(-photos // chunk_size))
+        if number not in done
+    )
+    encoded = min(len(done) * chunk_size, photos)
+    with tqdm(total=photos, initial=encoded, desc="Encoding", unit="photo", disable=None) as bar:
+        for chunk, result in run(encode_chunk, pending, workers=workers):
+            outcome = _one_by_one(chunk) if isinstance(result, Crashed) else result
+            _remember(catalog, outcome)
+            bar.update(len(chunk.photos))
+
+
+def encode_chunk(chunk: Chunk) -> Outcome:
+    """Encode the photos of a chunk and write them into the spool.
+
+    Raises:
+        OSError: the spool cannot be written to.
+    """
+    outcomes = (
+        encode_photo(chunk.sources[photo.part], photo.locator, photo.encoding, chunk.recipe)
+        for photo in chunk.photos
+    )
+    return _spooled(chunk, outcomes)
+
+
+def _spooled(chunk: Chunk, outcomes: Iterator[Encoded | Unreadable]) -> Outcome:
+    payloads: list[bytes] = []
+    facts: list[Facts] = []
+    unreadable: list[tuple[int, str]] = []
+    start = 0
+    for photo, outcome in zip(chunk.photos, outcomes, strict=True):
+        if isinstance(outcome, Unreadable):
+            unreadable.append((photo.id, outcome.reason))
+            continue
+        facts.append(_facts(photo, outcome, chunk.number, start))
+        payloads.append(outcome.payload)
+        start += len(outcome.payload)
+    chunk.spool.write(chunk.number, payloads)
+    return Outcome(chunk.number, tuple(facts), tuple(unreadable))
+
+
+def _one_by_one(chunk: Chunk) -> Outcome:
+    """Encode a chunk that ended its worker again, each photo in a process of its own."""
+    singles = (
+        Chunk(chunk.number, (photo,), chunk.sources, chunk.recipe, chunk.spool)
+        for photo in chunk.photos
+    )
+    results = {
+        single.photos[0].id: Unreadable(_CRASHED) if isinstance(result, Crashed) else result
+        for single, result in run(_encode_single, singles, workers=1, apart=True)
+    }
+    return _spooled(chunk, iter([results[photo.id] for photo in chunk.photos]))
+
+
+def _encode_single(chunk: Chunk) -> Encoded | Unreadable:
+    (photo,) = chunk.photos
+    return encode_photo(chunk.sources[photo.part], photo.locator, photo.encoding, chunk.recipe)
+
+
+def _facts(photo: Listed, encoded: Encoded, chunk: int, start: int) -> Facts:
+    moments = encoded.moments
+    return (
+        photo.id,
+        photo.encoding,
+        chunk,
+        start,
+        len(encoded.payload),
+        encoded.digest,
+        encoded.format,
+        encoded.width,
+        encoded.height,
+        encoded.hash,
+        moments.detail,
+        *moments.sums,
+        *moments.squares,
+    )
+
+
+def _remember(catalog: Catalog, outcome: Outcome) -> None:
+    connection = catalog.connection
+    connection.executemany(_INSERT_FACTS, outcome.facts)
+    for photo, reason in outcome.unreadable:
+        connection.execute("UPDATE photos SET usable = 0 WHERE id = ?", (photo,))
+        connection.execute(
+            "INSERT OR IGNORE INTO left_out SELECT part, path, ?, 'unreadable' FROM photos"
+            " WHERE id = ?",
+            (reason, photo),
+        )
+    connection.execute("INSERT INTO chunks VALUES (?)", (outcome.number,))
+    connection.commit()
+
+
+def _listed(
+    catalog: Catalog, number: int, chunk_size: int, settings: Settings
+) -> tuple[Listed, ...]:
+    rows: Sequence[tuple[int, str, str, str]] = catalog.connection.execute(
+        "SELECT id, part, locator, split FROM photos WHERE id BETWEEN ? AND ? ORDER BY id",
+        (number * chunk_size, (number + 1) * chunk_size - 1),
+    ).fetchall()
+    return tuple(
+        Listed(photo, part, locator, settings.encoding_of(split))
+        for photo, part, locator, split in rows
+    )
+
+
+def _chunk_size(catalog: Catalog) -> int:
+    """Photos in a chunk; noted, so that it stays the same when a run goes on."""
+    chunk_size: int | None = catalog.meta("chunk_size")
+    if chunk_size is not None:
+        return chunk_size
+    photos, mean_bytes = catalog.connection.execute(
+        "SELECT COUNT(*), AVG(size) FROM photos"
+    ).fetchone()
+    wanted = min(photos // _CHUNKS, int(_MAX_BYTES / max(mean_bytes, 1)))
+    chunk_size = min(max(wanted, _MIN_PHOTOS), _MAX_PHOTOS)
+    catalog.set_meta("chunk_size", chunk_size)
+    catalog.connection.commit()
+    return chunk_size

@@ -1,0 +1,105 @@
+"""The folder that a preparation works in, kept where it was broken off and resumed from there."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contracts import DatasetError
+from recordio_prep.catalog import Catalog, remove
+from recordio_prep.files import sole_writer
+from recordio_prep.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FOLDER = ".preparing"
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """`<out>/.preparing`, with the catalog, the spool and the records until they are whole."""
+
+    folder: Path
+
+    @property
+    def listing(self) -> Path:
+        """The catalog of what the sources hold now."""
+        return self.folder / "listing.sqlite"
+
+    @property
+    def catalog(self) -> Path:
+        """The catalog of the preparation under way."""
+        return self.folder / "catalog.sqlite"
+
+    @property
+    def spool(self) -> Spool:
+        return Spool(self.folder / "spool")
+
+    @property
+    def records(self) -> Path:
+        return self.folder / "records"
+
+    def resume(self, listing: Catalog) -> Catalog:
+        """The catalog to go on with.
+
+        It is the one that an earlier run left, if it is of the same photos and settings; else the
+        listing, and nothing of the earlier run stays.
+        """
+        earlier = Catalog.open(self.catalog)
+        if earlier is not None and earlier.meta("inputs") == listing.meta("inputs"):
+            listing.close()
+            remove(self.listing)
+            return earlier
+        if earlier is not None:
+            earlier.close()
+        listing.close()
+        for folder in (self.spool.folder, self.records):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        remove(self.catalog)  # a journal of its own that stayed would be taken for the new one's
+        self.listing.replace(self.catalog)
+        catalog = Catalog.open(self.catalog)
+        if catalog is None:
+            raise DatasetError(
+                f"{self.catalog} is damaged as soon as it is written",
+                hint="check the disk, or give another folder",
+            )
+        return catalog
+
+    def remove(self) -> None:
+        """End: nothing is left to resume."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def workplace(out: Path) -> Iterator[Workplace]:
+    """The workplace in `out`, for this process alone.
+
+    It is removed where the work ends, or cannot be done as asked. Where it was interrupted (Ctrl-C,
+    a kill, a full disk), it stays, so that the same call goes on from there.
+
+    Raises:
+        DatasetError: `out` cannot be written to, now or inside the block, or another process is
+            at work in it.
+    """
+    with sole_writer(out):
+        place = Workplace(out / _FOLDER)
+        try:
+            place.folder.mkdir(exist_ok=True)
+            yield place
+        except DatasetError:
+            place.remove()
+            raise
+        except (OSError, sqlite3.OperationalError) as error:  # a full disk, mostly
+            reason = getattr(error, "strerror", None) or str(error)
+            raise DatasetError(
+                f"{out}: {reason}",
+                hint="free some space and run the same command again, which goes on from here;"
+                " or give another folder",
+            ) from error
+        place.remove()
