@@ -212,7 +212,9 @@ def _product(fields: Mapping[str, Any]) -> _Product | str:
 
 def _picture(image: object) -> bytes | None:
     picture = image.get("picture") if isinstance(image, dict) else None
-    return picture if isinstance(picture, bytes) else None
+    return (
+        bytes(picture) if isinstance(picture, bytes) else None
+    )  # bson's Binary is a kind of bytes
 
 
 def _photos(document: _Document, product: _Product, version: str) -> Iterator[Entry]:

@@ -126,10 +126,7 @@ def _unpack(path: Path, content: BinaryIO, target: Path, size: int) -> None:
         with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target.parent) as folder:
             partial = Path(folder) / target.name
             with partial.open("wb") as file:
-                while file.tell() <= size:
-                    chunk = content.read(min(_CHUNK_BYTES, size + 1 - file.tell()))
-                    if not chunk:
-                        break
+                while chunk := content.read(min(_CHUNK_BYTES, size + 1 - file.tell())):
                     file.write(chunk)
                 written = file.tell()
             if written > size:
