@@ -1,0 +1,55 @@
+"""Labels that are numbers, as lists and tables of photos have them, and their classes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from contracts import DatasetError
+from recordio_prep.sources.source import is_listable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_CLASSES = 100_000
+"""A label above is taken for something else (a product's number): ImageNet has 21,841 classes."""
+
+_WHOLE = re.compile(r"([0-9]{1,18})(?:\.0*)?")
+
+
+def whole_number(field: str) -> int | None:
+    """What the field says, None if it is not a whole number from 0.
+
+    `3.000000` is one: im2rec writes labels as floats.
+    """
+    match = _WHOLE.fullmatch(field.strip())
+    return int(match[1]) if match else None
+
+
+def class_names(count: int, names: Sequence[str] | None, *, source: str) -> tuple[str, ...]:
+    """The class of each label, in label order: "0", "1", ... unless they have names.
+
+    Args:
+        count: The largest label that occurs, plus 1.
+        names: One for each label, those that do not occur included.
+        source: What the labels are from, for the message.
+
+    Raises:
+        DatasetError: too few names, or names that are empty, repeated or cannot stand in `.lst`.
+    """
+    if names is None:
+        return tuple(map(str, range(count)))
+    if count > len(names):
+        raise DatasetError(
+            f"{source}: label {count - 1}, expected 0 to {len(names) - 1}: {len(names)} names",
+            hint="give a name for every label, in label order from 0",
+        )
+    unusable = [name for name in names if not name or not is_listable(name)]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if unusable or repeated:
+        raise DatasetError(
+            f"class names {', '.join(map(repr, unusable + repeated))},"
+            " expected distinct names without tabs or line breaks",
+            hint="give a name for every label, in label order from 0",
+        )
+    return tuple(names)
