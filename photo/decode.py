@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.util
 import io
 from typing import TYPE_CHECKING
 
@@ -34,13 +36,13 @@ _SIGNATURE_BYTES = 32
 
 _HINT = "open it in an image viewer and save it again as JPEG or PNG"
 
-with contextlib.suppress(ImportError):
-    import pillow_heif
-
-    pillow_heif.register_heif_opener(thumbnails=False)
+_HAS_HEIF = importlib.util.find_spec("pillow_heif") is not None
+if _HAS_HEIF:
     FORMATS += ("HEIF",)
     STORED_FORMATS += ("HEIF",)
-    _SIGNED_FORMATS += ("HEIF",)
+
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Of the `ftyp` box that begins a HEIF file (ISO/IEC 23008-12); AVIF, its kin, is Pillow's own."""
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -79,6 +81,8 @@ def looks_like_photo(start: bytes) -> bool:
     BMP and PPM have none: "BM" and "P6" may begin any text.
     """
     Image.init()
+    if _is_heif(start):
+        return True
     padded = start.ljust(_SIGNATURE_BYTES, b"\0")
     accepts = (Image.OPEN[name][1] for name in _SIGNED_FORMATS if name in Image.OPEN)
     return any(accept is not None and accept(padded) is True for accept in accepts)
@@ -97,8 +101,12 @@ def opened_photo(data: bytes, formats: Collection[str]) -> Iterator[Image.Image]
     """
     if not 0 < len(data) <= MAX_PHOTO_BYTES:
         raise PhotoError(f"{len(data):,} bytes, expected 1 to {MAX_PHOTO_BYTES:,}", hint=_HINT)
+    tried = [name for name in formats if name != "HEIF"]
+    if "HEIF" in formats and _is_heif(data):
+        _register_heif()
+        tried = ["HEIF"]
     try:
-        with quiet_pillow(), Image.open(io.BytesIO(data), formats=tuple(formats)) as image:
+        with quiet_pillow(), Image.open(io.BytesIO(data), formats=tried) as image:
             _check_pixels(image)
             yield image
     except PhotoError:
@@ -110,6 +118,18 @@ def opened_photo(data: bytes, formats: Collection[str]) -> Iterator[Image.Image]
     except Exception as error:  # Pillow's readers raise nearly everything on damaged bytes
         reason = str(error) or type(error).__name__
         raise PhotoError(f"cannot be decoded: {reason}", hint=_HINT) from error
+
+
+def _is_heif(start: bytes) -> bool:
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS
+
+
+@functools.cache
+def _register_heif() -> None:
+    """Teach Pillow the format, once a file wants it: most photos are none, and it takes a while."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
 
 
 def orientation(image: Image.Image) -> int:

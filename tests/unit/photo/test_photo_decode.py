@@ -6,13 +6,14 @@ import struct
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from contracts import MAX_PHOTO_BYTES, PhotoError
-from photo import decode_photo, looks_like_photo, prepare_photo
+from photo import decode_photo, looks_like_photo, prepare_photo, prepare_stored_photo
 
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
 ORIENTATION_TAG = 0x0112
@@ -211,6 +212,34 @@ def test_signatures_of_photos_are_known(image_format):
 def test_texts_are_not_taken_for_photos(start):
     """Notes and tables in a folder of photos are not photos."""
     assert not looks_like_photo(start)
+
+
+@pytest.mark.parametrize(
+    "image_format",
+    ["JPEG2000", "ICO", "ICNS", "DDS", "QOI", "PCX", "SGI", "XBM", "MSP", "BLP", "HEIF"],
+)
+def test_what_else_lies_on_disks_is_prepared_but_not_served(image_format):
+    """The endpoint's readers are fewer: each is one more that strangers can send bytes to."""
+    mode = {"XBM": "1", "MSP": "1", "BLP": "P"}.get(image_format, "RGB")
+    if image_format == "HEIF":
+        pillow_heif.register_heif_opener()
+    data = encoded(Image.new("RGB", (64, 64), "white").convert(mode), image_format)
+    prepared = prepare_stored_photo(data, 16, "squash")
+    assert prepared.format == image_format
+    assert np.asarray(prepared.image).min() > 250
+    if image_format != "HEIF":
+        with pytest.raises(PhotoError, match="known format"):
+            decode_photo(data)
+
+
+def test_a_heic_photo_is_known_by_its_bytes_and_decoded():
+    """As phones make them; whatever its file is called."""
+    pillow_heif.register_heif_opener()
+    data = encoded(Image.new("RGB", (64, 32), "red"), "HEIF", quality=95)
+    assert looks_like_photo(data[:32])
+    picture = decode_photo(data)
+    assert picture.size == (64, 32)
+    assert np.abs(np.asarray(picture, int) - RED).max() < 10
 
 
 @pytest.mark.real_data

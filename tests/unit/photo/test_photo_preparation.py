@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from contracts import ArtifactError, PhotoError
-from photo import Preparation, decode_photo, prepare_photo, to_array
+from contracts import PHOTO_FITS, ArtifactError, PhotoError
+from photo import Preparation, decode_photo, prepare_photo, prepare_stored_photo, to_array
 from photo.preparation import RESAMPLING
 
 PREPARATION = Preparation(size=8, fit="squash", mean=(10.0, 20.0, 30.0), std=(1.0, 2.0, 4.0))
@@ -140,3 +140,79 @@ def test_a_document_out_of_range_is_refused(changes):
     """A damaged card is an error that a user can read, not a wrong answer."""
     with pytest.raises(ArtifactError, match="photo preparation"):
         Preparation.from_dict(PREPARATION.to_dict() | changes)
+
+
+def flag(width, height):
+    """Red, white and blue from left to right over a green foot: no two turns look alike."""
+    image = Image.new("RGB", (width, height), "white")
+    image.paste("red", (0, 0, width // 3, height))
+    image.paste("blue", (width - width // 3, 0, width, height))
+    image.paste("green", (0, height - height // 4, width, height))
+    return image
+
+
+def test_crop_keeps_the_middle_square():
+    """The ends of the longer side are gone, and nothing is stretched."""
+    image = Image.new("RGB", (300, 100), "red")
+    image.paste("blue", (100, 0, 200, 100))
+    for turned in (image, image.transpose(Image.Transpose.ROTATE_90)):
+        pixels = np.asarray(prepare_photo(encoded(turned, "PNG"), 50, "crop"), int)
+        assert (pixels[1:-1, 1:-1] == (0, 0, 255)).all()
+        assert np.abs(pixels - (0, 0, 255)).max() < 40  # the filter looks a pixel beyond the edge
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(200, 100), (100, 200), (97, 41), (3000, 2), (64, 64)]
+)
+def test_pad_keeps_the_whole_photo_in_the_middle_of_white(width, height):
+    """With its own aspect ratio; the odd pixel of white is to the right, or below."""
+    pixels = np.asarray(prepare_photo(encoded(Image.new("RGB", (width, height)), "PNG"), 64, "pad"))
+    black = (pixels < 128).all(axis=2)
+    rows, columns = np.flatnonzero(black.any(axis=1)), np.flatnonzero(black.any(axis=0))
+    for length, found in ((height, rows), (width, columns)):
+        expected = max(1, round(64 * length / max(width, height)))
+        assert len(found) == expected
+        assert found[0] == (64 - expected) // 2
+    assert (pixels[~black] > 250).all()
+
+
+@pytest.mark.parametrize("fit", PHOTO_FITS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_fit_agrees_on_all_orientations(fit, orientation):
+    """A photo that lies on its side is first the photo that a person sees."""
+    upright = flag(330, 220)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lay_down = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Image.Transpose, the way back
+    lying = upright if orientation == 1 else upright.transpose(lay_down[orientation])
+    data = encoded(lying, "PNG", exif=exif)
+    expected = prepare_photo(encoded(upright, "PNG"), 60, fit)
+    assert (
+        np.abs(np.asarray(prepare_photo(data, 60, fit), int) - np.asarray(expected, int)).max() <= 1
+    )
+    stored = prepare_stored_photo(data, 60, fit)
+    assert (stored.width, stored.height, stored.format) == (330, 220, "PNG")
+
+
+@pytest.mark.parametrize("fit", PHOTO_FITS)
+def test_a_square_photo_is_the_same_in_every_fit(fit):
+    """There is nothing to squash, cut or fill up."""
+    data = encoded(noise(90, 90, 3), "PNG")
+    assert np.array_equal(prepare_photo(data, 40, fit), prepare_photo(data, 40))
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_reduced_decoding_stays_within_its_bound_in_the_other_fits(fit):
+    """A crop's middle and a pad's whole are as sharp as the squash."""
+    data = encoded(noise(1203, 801, 16), "JPEG", quality=90)
+    full = encoded(Image.open(io.BytesIO(data)).convert("RGB"), "PNG")
+    assert psnr(prepare_photo(data, 112, fit), prepare_photo(full, 112, fit)) >= 45
+
+
+def test_the_preparation_of_a_model_keeps_to_its_fit():
+    """What dataset.json says is what hosting does."""
+    preparation = Preparation(32, "pad", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    data = encoded(Image.new("RGB", (64, 32)), "PNG")
+    assert preparation.array(data)[0, 0, 0] == 255
+    assert preparation.array(data)[0, 16, 16] == 0
+    assert Preparation.from_dict(preparation.to_dict()) == preparation
