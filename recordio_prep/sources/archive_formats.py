@@ -143,6 +143,11 @@ def _unknown(path: Path, start: bytes) -> DatasetError:
     for signature, (name, hint) in others.items():
         if start.startswith(signature):
             return DatasetError(f"{visible(path)}: {name}, expected one of {FORMATS}", hint=hint)
+    if zipfile.is_zipfile(path):
+        return DatasetError(
+            f"{visible(path)}: a part of a zip, or a program with a zip in it",
+            hint="`zip -s 0 IN.zip --out WHOLE.zip` makes one of the parts",
+        )
     return DatasetError(
         f"{visible(path)}: not an archive, expected one of {FORMATS}",
         hint="`file` tells what it is",
@@ -190,7 +195,7 @@ class ZipArchive:
             yield Member(name, _zip_kind(entry, name), entry.file_size, self._reader(entry, name))
 
     def _check(self, entry: zipfile.ZipInfo) -> None:
-        name = visible(entry.orig_filename)
+        name = visible(_zip_name(entry))
         if entry.flag_bits & _ENCRYPTED:
             raise DatasetError(
                 f"{visible(self._path)}: {name} is encrypted",

@@ -29,6 +29,13 @@ _MAX_DEPTH = 64
 """Names are 255 bytes on all of Linux's file systems; of 4,096 for a path (PATH_MAX) the folder
 that is unpacked into takes its share."""
 
+_OTHER_KINDS = {
+    "link": "a link; `tar -h` packs what it leads to",
+    "hard link": "a hard link; `tar --hard-dereference` packs the file itself",
+    "device or pipe": "a device or a pipe",
+    "unknown": "more data; a second archive?",
+}
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _UNFIT_NAME = frozenset(
@@ -153,7 +160,7 @@ def _checked_parts(member: Member) -> tuple[str, ...]:
     name = member.name
     parts = PurePosixPath(name).parts
     if member.kind not in {"file", "folder"}:
-        raise RefusalError(member.kind if member.kind != "unknown" else "data of no known kind")
+        raise RefusalError(_OTHER_KINDS[member.kind])
     if parts[:1] == (MACOS_NOTES,):
         raise RefusalError("macOS's notes on the other files")
     if name.startswith("/") or ".." in parts or _DRIVE.match(name):

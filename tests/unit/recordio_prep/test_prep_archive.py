@@ -210,11 +210,11 @@ def test_links_devices_and_pipes_of_a_tar_are_left_out(tmp_path):
     assert files(content) == {"cat/1.png": b"x", "cat/out/2.png": b"y"}
     assert list(outside.iterdir()) == []
     assert reasons(tmp_path / "into") == {
-        "cat/out": "link",
-        "cat/3.png": "hard link",
-        "cat/null.png": "device or pipe",
-        "cat/disk": "device or pipe",
-        "cat/pipe": "device or pipe",
+        "cat/out": "a link; `tar -h` packs what it leads to",
+        "cat/3.png": "a hard link; `tar --hard-dereference` packs the file itself",
+        "cat/null.png": "a device or a pipe",
+        "cat/disk": "a device or a pipe",
+        "cat/pipe": "a device or a pipe",
     }
     assert {entry.path for entry in refused(tmp_path / "into") if entry.photo} == {
         "cat/3.png",
@@ -229,7 +229,10 @@ def test_links_and_devices_of_a_zip_are_left_out(tmp_path):
     device.external_attr = (stat.S_IFCHR | 0o666) << 16
     archive = zipped(tmp_path / "a.zip", [("cat/1.png", b"x"), (link, b"/etc"), (device, b"")])
     assert files(extract(archive, tmp_path / "into")) == {"cat/1.png": b"x"}
-    assert reasons(tmp_path / "into") == {"cat/link.png": "link", "cat/tty": "device or pipe"}
+    assert reasons(tmp_path / "into") == {
+        "cat/link.png": "a link; `tar -h` packs what it leads to",
+        "cat/tty": "a device or a pipe",
+    }
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
@@ -497,6 +500,15 @@ def test_other_formats_are_named(tmp_path, start, said):
     with pytest.raises(DatasetError, match=said) as refusal:
         extract(tmp_path / "a.zip", tmp_path / "into")
     assert refusal.value.hint
+
+
+def test_the_last_part_of_a_split_zip_is_told(tmp_path):
+    """It has the directory, but not the beginning."""
+    archive = zipped(tmp_path / "a.zip", PHOTOS)
+    archive.write_bytes(archive.read_bytes()[20:])
+    with pytest.raises(DatasetError, match="a part of a zip") as refusal:
+        extract(archive, tmp_path / "into")
+    assert "zip -s 0" in refusal.value.hint
 
 
 def test_a_gzip_that_holds_no_tar_is_told(tmp_path):
