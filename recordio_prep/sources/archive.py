@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from recordio_prep.sources.archive_formats import Archive
+    from recordio_prep.sources.archive_members import Archive
 
 logger = logging.getLogger(__name__)
 
@@ -135,16 +135,7 @@ def _kept(unpacked: Path, identity: list[str | int]) -> bool:
 def _unpack(archive: Path, scratch: Path, limits: Limits, identity: list[str | int]) -> _Stamp:
     content = scratch / _UNPACKED_FOLDER / _CONTENT_FOLDER
     content.mkdir(parents=True)
-    with (
-        opened(archive) as reader,
-        tqdm(
-            total=identity[1],
-            desc=f"Unpacking {visible(archive.name)}",
-            unit="B",
-            unit_scale=True,
-            disable=None,
-        ) as bar,
-    ):
+    with opened(archive) as reader, _bar(archive) as bar:
         unpacker = Unpacker(
             archive, content, limits, lambda: bar.update(max(0, reader.position() - bar.n))
         )
@@ -162,6 +153,17 @@ def _unpack(archive: Path, scratch: Path, limits: Limits, identity: list[str | i
     )
     write_atomically(content.with_name(_STAMP_FILE), json.dumps(asdict(stamp)) + "\n")
     return stamp
+
+
+def _bar(archive: Path) -> tqdm:
+    """How far the archive has been read."""
+    return tqdm(
+        total=archive.stat().st_size,
+        desc=f"Unpacking {visible(archive.name)}",
+        unit="B",
+        unit_scale=True,
+        disable=None,
+    )
 
 
 def _check_space(archive: Path, folder: Path, reader: Archive) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from recordio_prep.sources.archive_formats import Member
+    from recordio_prep.sources.archive_members import Member
 
 MACOS_NOTES = "__MACOSX"
 """The folder that macOS puts beside everyone's files; as a category it would hold no photo."""

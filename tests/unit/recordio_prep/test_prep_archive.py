@@ -17,7 +17,7 @@ import pytest
 from contracts import DatasetError
 from recordio_prep.sources import archive as archive_module
 from recordio_prep.sources.archive import extract, refused
-from recordio_prep.sources.archive_formats import Member
+from recordio_prep.sources.archive_members import Member
 from recordio_prep.sources.unpacking import Limits, Unpacker
 
 PHOTOS = {"photos/cat/1.png": b"cat 1", "photos/cat/deep/2.png": b"cat 2", "photos/dog/1.png": b"d"}
