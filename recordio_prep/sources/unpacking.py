@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from contracts import DatasetError
-from recordio_prep.folders import PHOTO_EXTENSIONS
+from recordio_prep.sources.folders import PHOTO_EXTENSIONS
 from recordio_prep.sources.source import LeftOut, is_listable
 from recordio_prep.sources.visible_text import visible
 

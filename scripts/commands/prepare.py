@@ -1,33 +1,44 @@
-"""`snapshelf prepare`: category folders become records."""
+"""`snapshelf prepare`: photos become records."""
 
 from __future__ import annotations
 
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from contracts import DATASET_FILE, LEFT_OUT_FILE, PHOTO_SIZE
+from contracts import DATASET_FILE, LEFT_OUT_FILE, PHOTO_FIT, PHOTO_FITS, PHOTO_SIZE
 from recordio_prep import prepare
 from recordio_prep.settings import ENCODINGS, MAX_QUALITY, MAX_SIZE
+from scripts.commands.photo_sources import open_given, source_options
 
 if TYPE_CHECKING:
     from recordio_prep import Dataset
 
 _FOLDER = click.Path(path_type=Path)
+_SHOWN_CLASSES = 30
 
 
-@click.command("prepare", short_help="Pack category folders into records.")
-@click.argument("photos", type=_FOLDER)
+@click.command("prepare", short_help="Pack photos into records.")
+@click.argument("photos")
 @click.option("--out", required=True, type=_FOLDER, help="Where the records go; made if absent.")
+@click.option("--validation", help="Photos of the same categories, for validation as a whole.")
+@click.option("--test", help="Likewise, for the final test.")
 @click.option(
     "--size",
     type=click.IntRange(1, MAX_SIZE),
     default=PHOTO_SIZE,
     show_default=True,
     help="Width and height of a packed photo, in pixels.",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(PHOTO_FITS),
+    default=PHOTO_FIT,
+    show_default=True,
+    help="How a photo becomes square: both sides scaled, the middle cut out, or white added.",
 )
 @click.option(
     "--train-ratio",
@@ -37,10 +48,6 @@ _FOLDER = click.Path(path_type=Path)
     help="Share of each category that is trained on; the rest is for validation.",
 )
 @click.option("--seed", default=0, show_default=True, help="Decides the split and the order.")
-@click.option(
-    "--validation", type=_FOLDER, help="Folder of the same categories, for validation as a whole."
-)
-@click.option("--test", type=_FOLDER, help="Likewise, for the final test.")
 @click.option(
     "--encoding",
     type=click.Choice(ENCODINGS),
@@ -54,56 +61,75 @@ _FOLDER = click.Path(path_type=Path)
     help="JPEG quality.",
 )
 @click.option(
+    "--shard-size",
+    type=click.IntRange(min=1),
+    help="Records in a file: train_00000.rec and on, with a manifest.json.",
+)
+@click.option(
+    "--drop-duplicates",
+    is_flag=True,
+    help="Keep one of the photos that show the same, and none that several categories claim.",
+)
+@click.option("--drop-empty", is_flag=True, help="Leave out photos of a single colour.")
+@click.option(
+    "--cap-per-class", type=click.IntRange(min=1), help="Largest number of photos of a category."
+)
+@click.option(
+    "--balance",
+    is_flag=True,
+    help="Repeat training photos until every category has as many as the largest.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Processes that encode.  [default: one for each core]",
 )
 @click.option("--strict", is_flag=True, help="Fail if any photo cannot be read.")
+@source_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def prepare_command(
     *,
-    photos: Path,
+    photos: str,
     out: Path,
-    size: int,
-    train_ratio: float,
-    seed: int,
-    validation: Path | None,
-    test: Path | None,
-    encoding: str | None,
-    quality: int,
-    workers: int | None,
-    strict: bool,
+    validation: str | None,
+    test: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Pack the photos of PHOTOS/<category>/ into records for training.
+    """Pack PHOTOS into records for training.
 
-    A photo belongs to the top folder that it lies in, however deep. Photos of any common format,
-    colour mode and orientation become upright RGB squares; what cannot be read is listed with its
-    reason in left_out.csv. The split is stratified: the same share of every category is trained
-    on, and adding photos later hardly moves others across.
+    PHOTOS is a folder of category folders: a photo belongs to the top folder that it lies in,
+    however deep. It can also be a .lst with its photos, a .csv or .tsv of links (or a folder of
+    <category>/data.csv), Cdiscount's .bson, an IDX file or a .csv of pixels as Fashion-MNIST has
+    them, a zip or tar of any of these, or an address s3://bucket/...
+
+    Photos of any common format, colour mode and orientation become upright RGB squares; what
+    cannot be read is listed with its reason in left_out.csv. The split is stratified: the same
+    share of every category is trained on, photos of one product and photos that show the same stay
+    on one side, and adding photos later hardly moves others across.
 
     OUT then holds train and validation (and test) as .rec, .idx and .lst, which MXNet and
-    SageMaker read, and dataset.json. A second run with nothing changed keeps what is there.
+    SageMaker read, and dataset.json. A second run with nothing changed keeps what is there; a run
+    that was broken off goes on where it was.
 
     \b
     Example:
       snapshelf prepare photos --out records
       snapshelf prepare photos/train --test photos/test --out records --train-ratio 0.8
+      snapshelf prepare train.bson --out records --shard-size 10000 --drop-duplicates
+      snapshelf prepare s3://bucket/photos/ --out records
     """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     start = time.monotonic()
     former = _written(out)
+    sources, options = open_given(
+        {"photos": photos, "validation": validation, "test": test}, out, options
+    )
     dataset = prepare(
-        photos,
+        sources["photos"],
         out,
-        size=size,
-        train_ratio=train_ratio,
-        seed=seed,
-        validation=validation,
-        test=test,
-        encoding=encoding,
-        quality=quality,
-        strict=strict,
-        workers=workers,
+        validation=sources.get("validation"),
+        test=sources.get("test"),
+        **options,
     )
     up_to_date = _written(out) == former
     photos_per_second = None if up_to_date else _total(dataset) / (time.monotonic() - start)
@@ -126,14 +152,19 @@ def _total(dataset: Dataset) -> int:
 
 
 def _table(dataset: Dataset) -> str:
+    """Counts by category and split; of many categories those with the most records."""
+    splits = dataset.splits.values()
+    shown = list(dataset.classes)
+    if len(shown) > _SHOWN_CLASSES:
+        shown.sort(key=lambda name: -sum(split.by_class[name] for split in splits))
+        del shown[_SHOWN_CLASSES:]
     rows = [
         ("category", *dataset.splits),
-        *(
-            (name, *(f"{split.by_class[name]:,}" for split in dataset.splits.values()))
-            for name in dataset.classes
-        ),
-        ("all", *(f"{split.photos:,}" for split in dataset.splits.values())),
+        *((name, *(f"{split.by_class[name]:,}" for split in splits)) for name in shown),
+        ("all", *(f"{split.photos:,}" for split in splits)),
     ]
+    if len(shown) < len(dataset.classes):
+        rows.insert(-1, (f"... {len(dataset.classes) - len(shown):,} more",))
     width = max(len(row[0]) for row in rows)
     return "\n".join(
         f"{name:<{width}}" + "".join(f"{count:>12}" for count in counts) for name, *counts in rows

@@ -1,0 +1,110 @@
+"""The options by which a person says what kind of source the photos come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from recordio_prep.sources.opening import FORMATS, Opening, open_source
+from scripts.fashion_mnist import CATEGORIES as FASHION_MNIST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from recordio_prep.sources.source import Source
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+CACHE_FOLDER = ".sources"
+"""In the output folder: what was fetched and unpacked, kept for the next run."""
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+_OPTIONS = (
+    click.option(
+        "--format",
+        "source_format",
+        type=click.Choice(FORMATS),
+        help="What PHOTOS is, where its name does not tell.",
+    ),
+    click.option("--root", type=_FOLDER, help="Of the photos that a .lst names.  [its folder]"),
+    click.option(
+        "--class-names",
+        help="Names in label order for a .lst, IDX or pixel file: a text file with one a line,"
+        " or fashion-mnist.",
+    ),
+    click.option(
+        "--category-table",
+        type=_FILE,
+        help="CSV of the category tree for a .bson.  [category_names.csv beside it]",
+    ),
+    click.option("--labels", type=_FILE, help="Labels of an IDX file.  [the file beside it]"),
+    click.option(
+        "--allow-private",
+        is_flag=True,
+        help="Let links lead to this machine and its own network.",
+    ),
+    click.option(
+        "--cache",
+        type=_FOLDER,
+        help=f"Keeps what is fetched and unpacked.  [OUT/{CACHE_FOLDER}]",
+    ),
+)
+_NAMES = (
+    "source_format",
+    "root",
+    "class_names",
+    "category_table",
+    "labels",
+    "allow_private",
+    "cache",
+)
+
+
+def source_options(command: Command) -> Command:
+    """Add the options to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def open_given(
+    given: Mapping[str, str | None], out: Path, options: Mapping[str, Any]
+) -> tuple[dict[str, Source], dict[str, Any]]:
+    """Open every source that was given; also returns the options that are not about sources.
+
+    Raises:
+        DatasetError: a source cannot be opened.
+    """
+    chosen = {name: options[name] for name in _NAMES}
+    rest = {name: value for name, value in options.items() if name not in chosen}
+    opening = {
+        "format": chosen.pop("source_format"),
+        "cache": chosen.pop("cache") or out / CACHE_FOLDER,
+        "class_names": _class_names(chosen.pop("class_names")),
+        **chosen,
+    }
+    sources = {
+        part: open_source(address, Opening(may_lack=part != "photos", **opening))
+        for part, address in given.items()
+        if address is not None
+    }
+    return sources, rest
+
+
+def _class_names(given: str | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if given == "fashion-mnist":
+        return FASHION_MNIST
+    try:
+        lines = Path(given).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(
+            f"{given}: {error}, expected a text file with a name a line, or fashion-mnist",
+            param_hint="--class-names",
+        ) from error
+    return tuple(line.strip() for line in lines if line.strip())
