@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -14,7 +15,7 @@ import anyio
 import httpx
 
 from recordio_prep.sources.addresses import ForbiddenAddressError, UnknownHostError
-from recordio_prep.sources.link_cache import SIGNATURE_BYTES, Failed, is_photo
+from recordio_prep.sources.link_cache import SIGNATURE_BYTES, Failed, Kept, is_photo
 from recordio_prep.sources.transport import FAULTS, TIMEOUTS
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 _LASTING = frozenset((HTTPStatus.NOT_FOUND, HTTPStatus.GONE))
 _ENCODINGS = frozenset(("", "identity", "gzip", "x-gzip", "deflate"))
 """Of bodies, though none is asked for; others swell beyond measure from a single part."""
+
+
+_REASON_LETTERS = 300
+_DEFAULT_PORT, _MAX_PORT = 80, 65_535
 
 
 class LinkError(Exception):
@@ -63,7 +68,10 @@ class Downloader:
         host = self._hosts.setdefault(url.host, anyio.Semaphore(self._settings.per_host))
         async with host:
             outcome = await self._try(link, url)
-        if isinstance(outcome, Failed) and outcome.lasting:
+        if isinstance(outcome, Kept):
+            return outcome
+        outcome = replace(outcome, reason=_plain(outcome.reason))
+        if outcome.lasting:
             self._cache.fail(link, outcome.reason)
         return outcome
 
@@ -170,10 +178,14 @@ def retry_after(value: str, now: datetime) -> float | None:
 
 
 def _checked(url: httpx.URL) -> httpx.URL:
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise LinkError(f"{url.scheme or 'no'} scheme, expected a http or https link")
+    if url.scheme not in {"http", "https"}:
+        raise LinkError(f"{url.scheme or 'no'} scheme, expected http or https")
+    if not url.host:
+        raise LinkError("names no host")
     if url.userinfo:
         raise LinkError("holds a user name or password")
+    if not 0 < (_DEFAULT_PORT if url.port is None else url.port) <= _MAX_PORT:
+        raise LinkError(f"port {url.port}, expected 1 to {_MAX_PORT}")
     return url
 
 
@@ -216,6 +228,12 @@ def _not_a_photo(response: httpx.Response, start: bytes) -> str:
     content_type = _content_type(response) or "no type given"
     readable = " that can be read" if content_type.startswith("image/") else ""
     return f"not a photo{readable} ({content_type})"
+
+
+def _plain(reason: str) -> str:
+    """Without what a server might put into a terminal, or into a list, to deceive its reader."""
+    letters = "".join(letter if letter.isprintable() else "?" for letter in reason)
+    return letters[:_REASON_LETTERS]
 
 
 def _worded(error: Exception) -> str:
