@@ -29,6 +29,7 @@ _ENCODINGS = frozenset(("", "identity", "gzip", "x-gzip", "deflate"))
 """Of bodies, though none is asked for; others swell beyond measure from a single part."""
 
 
+_REDIRECTED = "redirected to where no photo is fetched"
 _REASON_LETTERS = 300
 _DEFAULT_PORT, _MAX_PORT = 80, 65_535
 
@@ -93,6 +94,8 @@ class Downloader:
             return Failed(f"not done within {self._settings.total_seconds:g} s")
         except (LinkError, ForbiddenAddressError, UnknownHostError) as error:
             return Failed(str(error))
+        except httpx.RemoteProtocolError as error:  # the client's own; the connection's: FAULTS
+            return Failed(f"{_REDIRECTED}: {error}")
         except TIMEOUTS as error:
             return Failed(f"the server does not answer ({type(error).__name__})", again=True)
         except FAULTS as error:
@@ -193,7 +196,7 @@ def _redirected(response: httpx.Response) -> httpx.URL:
     try:
         return _checked(response.url.join(response.headers["location"]))
     except (httpx.InvalidURL, ValueError, LinkError) as error:
-        raise LinkError(f"redirected to where no photo is fetched: {error}") from error
+        raise LinkError(f"{_REDIRECTED}: {error}") from error
 
 
 def _refusal(response: httpx.Response) -> Failed:
