@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import httpx
 from recordio_prep.sources.addresses import CheckedBackend
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterable, AsyncIterator
 
     from recordio_prep.sources.download_settings import DownloadSettings
@@ -43,12 +45,18 @@ def open_client(settings: DownloadSettings) -> httpx.AsyncClient:
     )
 
 
+@functools.cache
+def _trusted_authorities() -> ssl.SSLContext:
+    """Read once: it takes 50 ms."""
+    return httpx.create_ssl_context()
+
+
 class _Transport(httpx.AsyncBaseTransport):
     """httpx's own offers no way to say who connects; connections are kept for a host's name."""
 
     def __init__(self, settings: DownloadSettings) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=_trusted_authorities(),
             max_connections=settings.workers,
             keepalive_expiry=5,
             network_backend=CheckedBackend(allow_private=settings.allow_private),
