@@ -38,6 +38,10 @@ class LinkError(Exception):
     """A link, or what it redirects to, is not followed; the text says why."""
 
 
+_FINAL = (LinkError, ForbiddenAddressError, UnknownHostError, httpx.DecodingError)
+"""Their texts say what is wrong, and a retry would not mend it."""
+
+
 class Downloader:
     """Downloads links, several at the same time, in one event loop.
 
@@ -92,16 +96,12 @@ class Downloader:
                 return await self._follow(link, url)
         except TimeoutError:
             return Failed(f"not done within {self._settings.total_seconds:g} s")
-        except (LinkError, ForbiddenAddressError, UnknownHostError) as error:
+        except _FINAL as error:
             return Failed(str(error))
         except httpx.RemoteProtocolError as error:  # the client's own; the connection's: FAULTS
             return Failed(f"{_REDIRECTED}: {error}")
-        except TIMEOUTS as error:
-            return Failed(f"the server does not answer ({type(error).__name__})", again=True)
-        except FAULTS as error:
-            return Failed(f"the connection failed: {_worded(error)}", again=not _untrusted(error))
-        except httpx.DecodingError as error:
-            return Failed(f"the answer cannot be unpacked: {error}")
+        except (*TIMEOUTS, *FAULTS) as error:
+            return _fault(error)
 
     async def _follow(self, link: str, url: httpx.URL) -> Outcome:
         for _ in range(self._settings.redirects + 1):
@@ -233,14 +233,17 @@ def _not_a_photo(response: httpx.Response, start: bytes) -> str:
     return f"not a photo{readable} ({content_type})"
 
 
+def _fault(error: Exception) -> Failed:
+    if isinstance(error, TIMEOUTS):
+        return Failed(f"the server does not answer ({type(error).__name__})", again=True)
+    reason = str(error) or type(error).__name__
+    return Failed(f"the connection failed: {reason}", again=not _untrusted(error))
+
+
 def _plain(reason: str) -> str:
     """Without what a server might put into a terminal, or into a list, to deceive its reader."""
     letters = "".join(letter if letter.isprintable() else "?" for letter in reason)
     return letters[:_REASON_LETTERS]
-
-
-def _worded(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 def _untrusted(error: BaseException) -> bool:
