@@ -83,7 +83,9 @@ def snapshelf(*, verbose: bool) -> None:
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(levelname)s %(name)s: %(message)s" if verbose else "%(message)s",
     )
-    for chatty in () if verbose else ("botocore", "boto3", "httpx", "urllib3", "s3transfer"):
+    for chatty in (
+        () if verbose else ("botocore", "boto3", "httpx", "httpcore", "urllib3", "s3transfer")
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -50,6 +50,7 @@ class Opening:
         category_table: The category tree of a BSON file, as CSV.
         labels: The labels of an IDX file of pictures, if they are not beside it.
         allow_private: Whether links may lead to this machine or its own network.
+        retry_failed: Whether links are tried again that failed for good in an earlier run.
         may_lack: Whether a category folder may be empty.
     """
 
@@ -60,6 +61,7 @@ class Opening:
     category_table: Path | None = None
     labels: Path | None = None
     allow_private: bool = False
+    retry_failed: bool = False
     may_lack: bool = False
 
 
@@ -146,7 +148,7 @@ def _what_is_wrong(path: Path) -> str:
 def _is_table_of_pixels(path: Path) -> bool:
     with path.open("rb") as file:
         line = next(iter(read_lines(file)), None)
-    return line is not None and line.text.count(b",") >= _MIN_PIXEL_COLUMNS
+    return line is not None and (line.text or b"").count(b",") >= _MIN_PIXEL_COLUMNS
 
 
 def _lists_of_links(folder: Path) -> bool:
@@ -185,7 +187,12 @@ def _open_links(address: str, opening: Opening) -> Source:
     from recordio_prep.sources.links import Links
 
     settings = DownloadSettings(allow_private=opening.allow_private)
-    return Links.find(Path(address), cache=_cache(address, opening), settings=settings)
+    return Links.find(
+        Path(address),
+        cache=_cache(address, opening),
+        settings=settings,
+        retry_failed=opening.retry_failed,
+    )
 
 
 def _open_bson(address: str, opening: Opening) -> Source:

@@ -12,7 +12,7 @@ import click
 from contracts import DATASET_FILE, LEFT_OUT_FILE, PHOTO_FIT, PHOTO_FITS, PHOTO_SIZE
 from recordio_prep import prepare
 from recordio_prep.settings import ENCODINGS, MAX_QUALITY, MAX_SIZE
-from scripts.commands.photo_sources import open_given, source_options
+from scripts.photo_sources import open_given, source_options
 
 if TYPE_CHECKING:
     from recordio_prep import Dataset

@@ -48,6 +48,11 @@ _OPTIONS = (
         help="Let links lead to this machine and its own network.",
     ),
     click.option(
+        "--retry-failed",
+        is_flag=True,
+        help="Ask again for links that failed for good in an earlier run.",
+    ),
+    click.option(
         "--cache",
         type=_FOLDER,
         help=f"Keeps what is fetched and unpacked.  [OUT/{CACHE_FOLDER}]",
@@ -60,6 +65,7 @@ _NAMES = (
     "category_table",
     "labels",
     "allow_private",
+    "retry_failed",
     "cache",
 )
 
