@@ -44,7 +44,7 @@ class Links:
     Attributes:
         name: The path that was given.
         tables: The links, with all that is known of their tables.
-        cache: The folder where downloads stay; `.preparing` and `.lock` in it are its own.
+        cache: The folder where downloads stay; `.staging` and `.lock` in it are its own.
         settings: How to download.
         retry_failed: Ask for links again that failed for good in an earlier run.
         classes: The folders' names; None for a single table.

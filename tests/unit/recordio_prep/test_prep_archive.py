@@ -601,7 +601,7 @@ def test_content_that_is_no_longer_whole_is_unpacked_again(tmp_path, harm):
 def test_a_killed_run_is_begun_anew(tmp_path):
     """What it left is neither used nor kept."""
     archive = zipped(tmp_path / "a.zip", PHOTOS)
-    half = tmp_path / "into" / ".preparing" / "unpacked" / "content" / "photos"
+    half = tmp_path / "into" / ".staging" / "unpacked" / "content" / "photos"
     half.mkdir(parents=True)
     (half / "half.png").write_bytes(b"half")
     assert len(files(extract(archive, tmp_path / "into"))) == 3
