@@ -163,6 +163,11 @@ def _check_classes(catalog: Catalog, sources: Mapping[str, Source]) -> None:
     bare = [name for name in catalog.meta("classes") if not counts.get("train", {}).get(name)]
     given = set(sources) - {"photos"}
     bare += [sources[part].name for part in SPLITS if part in given and part not in counts]
+    if bare and catalog.left_out_counts()["dropped"]:
+        raise DatasetError(
+            f"no photo is left of {', '.join(bare)}",
+            hint="leave out the option that dropped them, --drop-empty or --drop-duplicates",
+        )
     if bare:
         raise DatasetError(
             f"no photo can be read of {', '.join(bare)}",

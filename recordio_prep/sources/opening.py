@@ -223,7 +223,10 @@ def _open_archive(address: str, opening: Opening) -> Source:
 
     into = _cache(address, opening)
     content = extract(Path(address), into)
-    inner = open_source(str(content), replace(opening, format=None))
+    lists = sorted(content.glob("*.lst"))
+    # Beside photos of one's own a list may be anything; packed together with them it is theirs.
+    given = lists[0] if len(lists) == 1 else content
+    inner = open_source(str(given), replace(opening, format=None))
     return Unpacked(address, inner, refused(into))
 
 
