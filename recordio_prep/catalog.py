@@ -75,7 +75,10 @@ CREATE TABLE facts (
     red INTEGER NOT NULL, green INTEGER NOT NULL, blue INTEGER NOT NULL,     -- sums of the pixels
     red2 INTEGER NOT NULL, green2 INTEGER NOT NULL, blue2 INTEGER NOT NULL   -- of their squares
 );
-CREATE TABLE chunks (number INTEGER PRIMARY KEY);
+CREATE TABLE chunks (
+    number INTEGER PRIMARY KEY,
+    length INTEGER NOT NULL       -- bytes of its payloads together
+);
 CREATE TABLE families (
     id INTEGER PRIMARY KEY,       -- photos.id
     family INTEGER NOT NULL,      -- the lowest photos.id of those that show the same

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from recordio_prep.sources.source import Source
     from recordio_prep.spool import Spool
 
-_CHUNKS = 64
+_CHUNKS = 32
 """So many at least, if there are photos enough: the workers end at about the same time."""
 
 _MIN_PHOTOS, _MAX_PHOTOS = 8, 512
-_MAX_BYTES = 64_000_000
+_MAX_BYTES = 32_000_000
 """Of photo files in a chunk: what is lost at most where a run is killed, by worker."""
 
 _CRASHED = "decoding it ended the process"
@@ -63,9 +63,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a chunk: facts of what was encoded, and reasons by photo id for the rest."""
+    """What became of a chunk: bytes, facts of what was encoded, reasons by photo id for the rest."""
 
     number: int
+    length: int
     facts: tuple[Facts, ...]
     unreadable: tuple[tuple[int, str], ...]
 
@@ -87,7 +88,8 @@ def encode_chunks(
     """
     chunk_size = _chunk_size(catalog)
     photos = catalog.count("photos")
-    done = {number for (number,) in catalog.connection.execute("SELECT number FROM chunks")}
+    known = catalog.connection.execute("SELECT number, length FROM chunks")
+    done = {number for number, length in known if spool.holds(number, length)}
     recipe = Recipe(settings.size, settings.fit, settings.quality)
     pending = (
         Chunk(number, _listed(catalog, number, chunk_size, settings), sources, recipe, spool)
@@ -128,7 +130,7 @@ def _spooled(chunk: Chunk, outcomes: Iterator[Encoded | Unreadable]) -> Outcome:
         payloads.append(outcome.payload)
         start += len(outcome.payload)
     chunk.spool.write(chunk.number, payloads)
-    return Outcome(chunk.number, tuple(facts), tuple(unreadable))
+    return Outcome(chunk.number, start, tuple(facts), tuple(unreadable))
 
 
 def _one_by_one(chunk: Chunk) -> Outcome:
@@ -178,7 +180,9 @@ def _remember(catalog: Catalog, outcome: Outcome) -> None:
             " WHERE id = ?",
             (reason, photo),
         )
-    connection.execute("INSERT INTO chunks VALUES (?)", (outcome.number,))
+    connection.execute(
+        "INSERT OR REPLACE INTO chunks VALUES (?, ?)", (outcome.number, outcome.length)
+    )
     connection.commit()
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contracts import RecordError
-from recordio_prep.files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +31,14 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(self.folder)
+
+    def holds(self, chunk: int, length: int) -> bool:
+        """Whether a chunk of that many bytes is there.
+
+        After a loss of power the catalog may know of a chunk whose name the disk does not.
+        """
+        path = self.path(chunk)
+        return path.exists() and path.stat().st_size == length
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[SpoolReader]:

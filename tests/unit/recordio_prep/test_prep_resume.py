@@ -97,6 +97,22 @@ def test_shards_that_are_whole_are_not_written_again(photos, unbroken, tmp_path,
     assert contents(out) == unbroken
 
 
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_a_chunk_that_the_disk_lost_is_encoded_again(photos, unbroken, tmp_path, reads, damage):
+    """After a loss of power the catalog may know of more than the disk."""
+    out = tmp_path / "out"
+    break_off(photos, out, Spool, "write", at=7)
+    chunk = out / ".preparing" / "spool" / "000003.spool"
+    if damage == "gone":
+        chunk.unlink()
+    else:
+        chunk.write_bytes(chunk.read_bytes()[:-1])
+    reads.clear()
+    prepare(photos, out, **OPTIONS)
+    assert 40 <= sum(reads.values()) <= 42
+    assert contents(out) == unbroken
+
+
 def test_a_run_that_ends_while_its_files_are_moved_is_mended(photos, unbroken, tmp_path):
     """Between two renames, dataset.json is away, so that nobody trusts the half."""
     out = tmp_path / "out"
