@@ -63,7 +63,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a chunk: bytes, facts of what was encoded, reasons by photo id for the rest."""
+    """What became of a chunk: bytes, facts by photo, and reasons for the rest."""
 
     number: int
     length: int
