@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from PIL import Image
 from tqdm import tqdm
 
-from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo
+from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo, perceptual_hash
 from recordio_prep.workers import Crashed, run
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def encode_chunks(
     known = catalog.connection.execute("SELECT number, length FROM chunks")
     done = {number for number, length in known if spool.holds(number, length)}
     recipe = Recipe(settings.size, settings.fit, settings.quality)
+    perceptual_hash(Image.new("L", (1, 1)))  # its libraries load here, once, and not in each worker
     pending = (
         Chunk(number, _listed(catalog, number, chunk_size, settings), sources, recipe, spool)
         for number in range(-(-photos // chunk_size))
