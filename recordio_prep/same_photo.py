@@ -1,7 +1,7 @@
 """Whether two prepared photos show the same photo: re-encoded, resized, cropped a little, marked.
 
-A perceptual hash alone cannot tell. Of 6,281 real photos, 217 pairs are within six bits of each
-other, and two of them show the same; of Fashion-MNIST's 70,000 there are 864,399. So the pictures
+A perceptual hash alone cannot tell. Of 6,281 real photos, 49 pairs are within six bits of each
+other, and one of them shows the same; of Fashion-MNIST's 70,000 there are 864,399. So the pictures
 themselves are laid over each other (a scale and a shift of each axis, one gain, one offset, found
 by Gauss-Newton steps), and what is left over decides:
 
@@ -9,7 +9,22 @@ by Gauss-Newton steps), and what is left over decides:
 - `MAX_EDGE_RESIDUAL` where the picture has edges: another photo of the same kind of product agrees
   in its plain background, but not there, while a watermark touches few of the edges.
 
-MEASURED
+Measured on 957 real photos (a fifth of a marketplace's and of phone photos of clothes), each saved
+another way, share that is found: hash within six bits / what is compared here / both.
+
+| saved as | hash | same | both |
+|---|---|---|---|
+| PNG, WebP q75, JPEG q60, JPEG q30, 10 % darker | 1.00 | 1.00 | 1.00 |
+| half the size | 1.00 | .99 | .99 |
+| 10 % brighter (some of it clipped) | 1.00 | .98 | .98 |
+| watermark in a corner | .94 | .94 | .89 |
+| 3 % cropped on every side | .52 | .95 | .49 |
+| 5 % cropped on one side | .47 | .92 | .43 |
+| 5 % cropped on every side | .10 | .52 | .05 |
+
+Precision: of the 888 pairs of the 6,281 real photos within ten bits, 2 pass, and both show the same
+(one of them under two categories). Of Fashion-MNIST, 245 of 70,000 photos form 111 families: by
+eye the same article, some in another shade or with another print, which 28 pixels cannot tell.
 """
 
 from __future__ import annotations

@@ -75,7 +75,9 @@ def _list(counts: Mapping[str, int]) -> str:
 def _in_levels(check: Check) -> str:
     if not check.levels:
         return "several a photo" if check.multi_label else ""
-    return "in " + " / ".join(f"{len(level.bars):,}" for level in check.levels[:-1])
+    places = ("at the top of the tree", *(["below"] * len(check.levels)))
+    levels = zip(check.levels[:-1], places, strict=False)
+    return ", ".join(f"{len(level.bars):,} {place}" for level, place in levels)
 
 
 def _verdict(problems: tuple[Problem, ...]) -> str:

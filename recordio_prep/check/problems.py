@@ -117,7 +117,7 @@ def _of_categories(check: Check) -> Iterator[Problem]:
         "imbalance",
         "warning",
         int(uneven),
-        f"the largest category has {check.balance.ratio:g} times the photos of the smallest",
+        f"The largest category has {check.balance.ratio:g} times the photos of the smallest",
         "add photos to the small ones, or train with use_weighted_loss=1",
     )
     yield _problem(
