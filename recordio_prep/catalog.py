@@ -11,6 +11,8 @@ killed run had reached is still there. One process writes; others may read meanw
 | `chunks` | chunk of photos that was encoded as a whole | encoding |
 | `families` | photo that shows the same as another | looking for duplicates |
 | `records` | record that is written | dividing |
+
+The view `known` joins `photos` and `facts` of those that were decoded and not left out.
 """
 
 from __future__ import annotations
@@ -91,6 +93,7 @@ CREATE TABLE records (
     number INTEGER NOT NULL,      -- what .lst, .idx and the record's header call it
     PRIMARY KEY (split, place)
 ) WITHOUT ROWID;
+CREATE VIEW known AS SELECT * FROM photos JOIN facts USING (id) WHERE usable;
 CREATE INDEX by_category ON photos (part, categories, side);
 """
 

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import json
+import contextlib
 import logging
-import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contracts import (
-    DATASET_FILE,
-    LEFT_OUT_FILE,
-    MANIFEST_FILE,
-    SPLITS,
-    DatasetError,
-)
-from photo import Preparation
-from recordio_prep.catalog import Catalog, parted
+from contracts import LEFT_OUT_FILE, MANIFEST_FILE, DatasetError
+from recordio_prep.catalog import Catalog
+from recordio_prep.check import check, write_report
 from recordio_prep.chunks import encode_chunks
-from recordio_prep.dataset import Dataset, Split
-from recordio_prep.files import sync_folder, written_through
+from recordio_prep.dataset import Dataset
+from recordio_prep.duplicates import find_families
+from recordio_prep.publishing import publish, write_left_out, write_manifest
 from recordio_prep.scan import scan
 from recordio_prep.selection import select_records
 from recordio_prep.settings import Settings
-from recordio_prep.shards import EXTENSIONS, write_shards
+from recordio_prep.shards import write_shards
 from recordio_prep.sources.folders import Folders
 from recordio_prep.split import divide
-from recordio_prep.stamp import STAMP_FILE, Stamp, file_sizes
-from recordio_prep.statistics import Moments
+from recordio_prep.stamp import Stamp
+from recordio_prep.summary import check_classes, summary
 from recordio_prep.workers import worker_count
 from recordio_prep.workplace import workplace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from recordio_prep.shards import Written
+    from recordio_prep.check import Check, Problem
     from recordio_prep.sources.source import Source
     from recordio_prep.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 
-_RECORD_FILE = re.compile(
-    rf"({'|'.join(SPLITS)})(_\d{{5,}})?\.({'|'.join(EXTENSIONS)})|{re.escape(MANIFEST_FILE)}"
-)
 _SHOWN = 20
 
 
@@ -61,26 +49,25 @@ def prepare(
 ) -> Dataset:
     """Pack photos into records that MXNet and SageMaker read.
 
-    Writes `{train,validation,test}.{rec,idx,lst}`, `left_out.csv` and, last, `dataset.json` into
-    `out`. The same photos, settings and Pillow give the same bytes on any number of workers. If
-    nothing changed since the last run, what is there is kept; a run that was broken off goes on.
+    Writes `{train,validation,test}.{rec,idx,lst}`, `left_out.csv`, `check.html`, `check.json` and,
+    last, `dataset.json` into `out`. The same photos, settings and Pillow give the same bytes on any
+    number of workers. If nothing changed since the last run, what is there is kept; a run that was
+    broken off goes on.
 
     Args:
         photos: The folder of category folders, or another source.
         out: Where the records go; made if absent.
         validation: Photos of the same categories, packed as a whole as the validation split.
         test: Likewise for the test split.
-        strict: Refuse to pack if any photo cannot be read.
+        strict: Refuse to pack if a photo cannot be read, or the check finds an error or warning.
         workers: Processes; by default one for each core.
         options: Of `recordio_prep.settings.Settings`.
 
     Raises:
-        DatasetError: the photos or settings cannot be used, or `strict` found unreadable photos.
+        DatasetError: the photos or settings cannot be used, or `strict` minds something.
     """
     settings = Settings(**options | ({"train_ratio": 1.0} if validation else {}))
-    given = {"photos": photos, "validation": validation, "test": test}
-    _check_apart(out, given.values())
-    sources = {part: _source(part, source) for part, source in given.items() if source}
+    sources = _sources(out, photos=photos, validation=validation, test=test)
     with workplace(out) as place:
         listing = Catalog.create(place.listing)
         scan(sources, listing, settings)
@@ -89,11 +76,53 @@ def prepare(
             listing.close()
             logger.info("%s is up to date", out)
             return kept
-        catalog = place.resume(listing)
-        try:
+        with contextlib.closing(place.resume(listing)) as catalog:
             return _pack(catalog, sources, place, out, settings, strict=strict, workers=workers)
-        finally:
-            catalog.close()
+
+
+def check_photos(
+    photos: Path | Source,
+    out: Path,
+    *,
+    validation: Path | Source | None = None,
+    test: Path | Source | None = None,
+    workers: int | None = None,
+    **options: Any,
+) -> Check:
+    """Look through photos as `prepare` does, without packing them.
+
+    Writes `check.html`, `check.json` and `left_out.csv` into `out`. A run that was broken off goes
+    on.
+
+    Args:
+        photos: As the rest, of `prepare`.
+        out: A folder for the report; made if absent.
+        validation: As of `prepare`.
+        test: As of `prepare`.
+        workers: As of `prepare`.
+        options: As of `prepare`; those that drop photos have no effect.
+
+    Raises:
+        DatasetError: the photos cannot be used.
+    """
+    settings = Settings(**options)
+    sources = _sources(out, photos=photos, validation=validation, test=test)
+    with workplace(out) as place:
+        listing = Catalog.create(place.listing)
+        scan(sources, listing, settings)
+        with contextlib.closing(place.resume(listing)) as catalog:
+            _encode(catalog, sources, place, settings, workers)
+            with place.payloads(catalog) as payload:
+                _find_families(catalog, payload)
+                found = check(catalog, payload, size=settings.size)
+            write_left_out(catalog, sources, out / LEFT_OUT_FILE)
+            write_report(found, out)
+            return found
+
+
+def _sources(out: Path, **given: Path | Source | None) -> dict[str, Source]:
+    _check_apart(out, given.values())
+    return {part: _source(part, source) for part, source in given.items() if source}
 
 
 def _source(part: str, source: Path | Source) -> Source:
@@ -102,7 +131,7 @@ def _source(part: str, source: Path | Source) -> Source:
 
 def _kept(out: Path, inputs: str, *, strict: bool) -> Dataset | None:
     stamp = Stamp.load(out)
-    if stamp is None or not stamp.holds(out, inputs) or (strict and stamp.unreadable):
+    if stamp is None or not stamp.holds(out, inputs) or (strict and stamp.problems):
         return None
     return Dataset.load(out)
 
@@ -117,162 +146,75 @@ def _pack(
     strict: bool,
     workers: int | None,
 ) -> Dataset:
+    count = _encode(catalog, sources, place, settings, workers)
+    if strict:
+        _refuse_unreadable(catalog)
+    with place.payloads(catalog) as payload:
+        _find_families(catalog, payload)
+        select_records(catalog, settings)
+        check_classes(catalog, sources)
+        found = check(catalog, payload, size=settings.size)
+    _tell(found.problems, strict=strict)
+    write_report(found, place.records)
+    write_left_out(catalog, sources, place.records / LEFT_OUT_FILE)
+    written = write_shards(catalog, place, sources, settings, workers=count)
+    if settings.shard_size is not None:
+        write_manifest(written, place.records / MANIFEST_FILE)
+    dataset = summary(catalog, settings)
+    publish(place.records, out, dataset, Stamp.of(catalog.meta("inputs"), found.problems))
+    return dataset
+
+
+def _encode(
+    catalog: Catalog,
+    sources: Mapping[str, Source],
+    place: Workplace,
+    settings: Settings,
+    workers: int | None,
+) -> int:
+    """Encode all photos; the number of processes that did."""
     count = worker_count(catalog.count("photos"), workers)
     if not catalog.count("chunks"):
         divide(catalog, settings.train_ratio)  # as far as is known before the photos are read
         catalog.connection.commit()
     encode_chunks(catalog, sources, place.spool, settings, workers=count)
-    _report_unreadable(catalog, strict=strict)
-    select_records(catalog, settings)
-    _check_classes(catalog, sources)
-    written = write_shards(catalog, place, sources, settings, workers=count)
-    dataset = _dataset(catalog, settings)
-    _write_left_out(catalog, sources, place.records / LEFT_OUT_FILE)
-    if settings.shard_size is not None:
-        _write_manifest(written, place.records / MANIFEST_FILE)
-    _publish(catalog, place, out, dataset)
-    return dataset
+    return count
 
 
-def _report_unreadable(catalog: Catalog, *, strict: bool) -> None:
-    counts = catalog.left_out_counts()
+def _find_families(catalog: Catalog, payload: Callable[[int], bytes]) -> None:
+    if not catalog.meta("families_found"):
+        find_families(catalog, payload)
+        catalog.set_meta("families_found", True)  # noqa: FBT003 (a JSON value)
+        catalog.connection.commit()
+
+
+def _refuse_unreadable(catalog: Catalog) -> None:
+    """Before the costly search for duplicates: these have to be mended anyway."""
+    unreadable = catalog.left_out_counts()["unreadable"]
     first = catalog.connection.execute(
         "SELECT path, reason FROM left_out WHERE kind = 'unreadable' ORDER BY part, path LIMIT ?",
         (_SHOWN,),
     ).fetchall()
     for path, reason in first:
-        logger.log(logging.ERROR if strict else logging.DEBUG, "left out: %s: %s", path, reason)
-    if strict and first:
+        logger.error("left out: %s: %s", path, reason)
+    if first:
         path, reason = first[0]
         raise DatasetError(
-            f"{counts['unreadable']} photos cannot be read, the first: {path}: {reason}",
+            f"{unreadable} photos cannot be read, the first: {path}: {reason}",
             hint="mend or remove them, or leave out --strict",
         )
-    if counts["unreadable"] or counts["other"]:
-        logger.warning(
-            "left out %d photos that cannot be read and %d other files: see %s",
-            counts["unreadable"],
-            counts["other"],
-            LEFT_OUT_FILE,
-        )
 
 
-def _check_classes(catalog: Catalog, sources: Mapping[str, Source]) -> None:
-    """Every class is trained on, and every source that was given has a photo left."""
-    counts = _counts_by_class(catalog)
-    bare = [name for name in catalog.meta("classes") if not counts.get("train", {}).get(name)]
-    given = set(sources) - {"photos"}
-    bare += [sources[part].name for part in SPLITS if part in given and part not in counts]
-    if bare and catalog.left_out_counts()["dropped"]:
+def _tell(problems: Sequence[Problem], *, strict: bool) -> None:
+    """Log what a person should know; with `strict` that ends the preparation."""
+    grave = [problem for problem in problems if problem.is_grave]
+    for problem in grave:
+        logger.log(logging.ERROR if strict else logging.WARNING, "%s", problem.message)
+    if grave and strict:
         raise DatasetError(
-            f"no photo is left of {', '.join(bare)}",
-            hint="leave out the option that dropped them, --drop-empty or --drop-duplicates",
+            f"{len(grave)} problems with the photos, the first: {grave[0].message}",
+            hint=f"{grave[0].hint}; `snapshelf check` shows them all; or leave out --strict",
         )
-    if bare:
-        raise DatasetError(
-            f"no photo can be read of {', '.join(bare)}",
-            hint="`file PHOTO` tells what they are; save them again as JPEG or PNG",
-        )
-
-
-def _counts_by_class(catalog: Catalog) -> dict[str, dict[str, int]]:
-    """Records by split and class."""
-    counts: dict[str, dict[str, int]] = {}
-    rows = catalog.connection.execute(
-        "SELECT records.split, categories, COUNT(*) FROM records JOIN photos USING (id)"
-        " GROUP BY records.split, categories"
-    )
-    for split, categories, records in rows:
-        by_class = counts.setdefault(split, {})
-        for name in parted(categories):
-            by_class[name] = by_class.get(name, 0) + records
-    return counts
-
-
-def _dataset(catalog: Catalog, settings: Settings) -> Dataset:
-    classes = tuple(catalog.meta("classes"))
-    counts = _counts_by_class(catalog)
-    photos = dict(
-        catalog.connection.execute("SELECT split, COUNT(*) FROM records GROUP BY split").fetchall()
-    )
-    splits = {
-        split: Split(photos[split], {name: counts[split].get(name, 0) for name in classes})
-        for split in SPLITS
-        if split in photos
-    }
-    mean, std = _moments(catalog, settings.size).mean_and_std()
-    return Dataset(
-        classes=classes,
-        preparation=Preparation(settings.size, settings.fit, mean, std),
-        splits=splits,
-        left_out=catalog.count("left_out"),
-        seed=settings.seed,
-        train_ratio=settings.train_ratio,
-        encoding={split: settings.encoding_of(split) for split in splits},
-        quality=settings.quality,
-        fingerprint=_fingerprint(catalog, settings),
-        multi_label=catalog.meta("multi_label"),
-        tree={name: tuple(levels) for name, levels in catalog.meta("tree").items()},
-    )
-
-
-def _moments(catalog: Catalog, size: int) -> Moments:
-    """Of all training records, those that are repeated as often as they are."""
-    records, *sums = catalog.connection.execute(
-        "SELECT COUNT(*), SUM(red), SUM(green), SUM(blue), SUM(red2), SUM(green2), SUM(blue2)"
-        " FROM records JOIN facts USING (id) WHERE split = 'train'"
-    ).fetchone()
-    red, green, blue, red2, green2, blue2 = sums
-    return Moments(records * size * size, (red, green, blue), (red2, green2, blue2))
-
-
-def _fingerprint(catalog: Catalog, settings: Settings) -> str:
-    digest = hashlib.sha256(json.dumps(settings.to_dict()).encode())
-    for split in SPLITS:
-        rows = catalog.connection.execute(
-            "SELECT number, categories, path, digest FROM records JOIN photos USING (id)"
-            " JOIN facts USING (id) WHERE records.split = ? ORDER BY place",
-            (split,),
-        )
-        for number, categories, path, content in rows:
-            digest.update(f"\n{split}\t{number}\t{categories}\t{path}\t{content.hex()}".encode())
-    return f"sha256:{digest.hexdigest()}"
-
-
-def _write_left_out(catalog: Catalog, sources: Mapping[str, Source], path: Path) -> None:
-    """Every entry by path, those of a further source under its name."""
-    rows = catalog.connection.execute(
-        "SELECT part, path, reason FROM left_out ORDER BY part != 'photos', part, path, reason"
-    )
-    with written_through(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("path", "reason"))
-        for part, entry, reason in rows:
-            listed = entry if part == "photos" else f"{sources[part].name}/{entry}"
-            writer.writerow((listed, reason))
-
-
-def _write_manifest(shards: Iterable[Written], path: Path) -> None:
-    document = {"format": 1, "shards": [asdict(shard) for shard in shards]}
-    with written_through(path) as file:
-        file.write(json.dumps(document, indent=2) + "\n")
-
-
-def _publish(catalog: Catalog, place: Workplace, out: Path, dataset: Dataset) -> None:
-    """Move the files into place; until dataset.json is back, they are not to be trusted."""
-    for name in (DATASET_FILE, STAMP_FILE):
-        (out / name).unlink(missing_ok=True)
-    new = sorted(path.name for path in place.records.iterdir())
-    for path in out.iterdir():
-        if _RECORD_FILE.fullmatch(path.name) and path.name not in new:
-            path.unlink()
-    for name in new:
-        (place.records / name).replace(out / name)
-    sync_folder(out)
-    dataset.save(out)
-    outputs = file_sizes(out, [*new, DATASET_FILE])
-    unreadable = catalog.left_out_counts()["unreadable"]
-    Stamp(catalog.meta("inputs"), outputs, unreadable).save(out)
 
 
 def _check_apart(out: Path, sources: Iterable[Path | Source | None]) -> None:

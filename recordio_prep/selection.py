@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recordio_prep.duplicates import SINGLE_COLOUR_DETAIL
 from recordio_prep.split import divide, keep_families_together, rank
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def select_records(catalog: Catalog, settings: Settings) -> None:
     """
     connection = catalog.connection
     if settings.drop_empty:
-        _drop(catalog, _EMPTY, EMPTY_DETAIL)
+        _drop(catalog, _EMPTY, SINGLE_COLOUR_DETAIL)
     if settings.drop_duplicates:
         for query in (_HELD_OUT_TOO, _CONFLICTING, _REPEATED):
             _drop(catalog, query)

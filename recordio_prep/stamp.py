@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from recordio_prep.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from recordio_prep.check import Problem
 
 STAMP_FILE = ".stamp.json"
 
@@ -22,12 +24,17 @@ class Stamp:
     Attributes:
         inputs: SHA-256 over the settings and every photo's path, size and time of change.
         outputs: Size in bytes by file name.
-        unreadable: How many photos could not be packed; `strict` wants none.
+        problems: How many the check found that `strict` minds.
     """
 
     inputs: str
     outputs: Mapping[str, int]
-    unreadable: int
+    problems: int
+
+    @classmethod
+    def of(cls, inputs: str, problems: Iterable[Problem]) -> Stamp:
+        """Of records that are not in their place yet."""
+        return cls(inputs, {}, sum(problem.is_grave for problem in problems))
 
     @classmethod
     def load(cls, records: Path) -> Stamp | None:

@@ -14,7 +14,7 @@ from recordio_prep.files import sole_writer
 from recordio_prep.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _FOLDER = ".preparing"
@@ -43,6 +43,19 @@ class Workplace:
     @property
     def records(self) -> Path:
         return self.folder / "records"
+
+    @contextlib.contextmanager
+    def payloads(self, catalog: Catalog) -> Iterator[Callable[[int], bytes]]:
+        """Gives the prepared photo, JPEG or PNG, of a photos.id."""
+        with self.spool.reader() as spool:
+
+            def payload(photo: int) -> bytes:
+                row = catalog.connection.execute(
+                    "SELECT chunk, start, length FROM facts WHERE id = ?", (photo,)
+                ).fetchone()
+                return spool.read(*row)
+
+            yield payload
 
     def resume(self, listing: Catalog) -> Catalog:
         """The catalog to go on with.

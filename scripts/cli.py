@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 COMMANDS = {
+    "check": "scripts.commands.check:check_command",
     "prepare": "scripts.commands.prepare:prepare_command",
     "train": "scripts.commands.train:train_command",
     "evaluate": "scripts.commands.evaluate:evaluate_command",
@@ -30,7 +31,8 @@ COMMANDS = {
 """In the order of the work; each is imported when it is called, since AWS's libraries are slow."""
 
 SUMMARIES = {
-    "prepare": "Pack category folders into records.",
+    "check": "Say what is wrong with photos.",
+    "prepare": "Pack photos into records.",
     "train": "Train a network on records.",
     "evaluate": "Measure a model on photos.",
     "up": "Start the local cloud.",

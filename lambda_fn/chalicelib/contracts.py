@@ -30,6 +30,9 @@ DATASET_FILE = "dataset.json"
 MANIFEST_FILE = "manifest.json"
 """Beside sharded records: every shard's name, split, records, bytes and SHA-256, in order."""
 
+CHECK_FILE, CHECK_PAGE = "check.json", "check.html"
+"""Beside the records: what is noteworthy about the photos, for programs and for people."""
+
 LEFT_OUT_FILE = "left_out.csv"
 """Beside the records: `path,reason` for every file that was not packed."""
 

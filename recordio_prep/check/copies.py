@@ -18,7 +18,7 @@ _MEMBERS = 4
 _FAMILIES = """
     SELECT family, COUNT(*) AS many, COUNT(DISTINCT categories) AS labels,
         COUNT(DISTINCT part) AS parts, COUNT(DISTINCT digest) = 1 AS same
-    FROM families JOIN photos USING (id) JOIN facts USING (id) GROUP BY family
+    FROM families JOIN known USING (id) GROUP BY family HAVING COUNT(*) > 1
 """
 # One photo of every category and part before a second of any, so that what is wrong can be seen.
 _FIRST_MEMBERS = """

@@ -23,7 +23,7 @@ _IGNORED = re.compile(r"[\W_]+")
 def photos_by_part(catalog: Catalog) -> dict[str, int]:
     """How many photos could be read of each part."""
     rows = catalog.connection.execute(
-        "SELECT part, COUNT(*) FROM facts JOIN photos USING (id) GROUP BY part ORDER BY part"
+        "SELECT part, COUNT(*) FROM known GROUP BY part ORDER BY part"
     )
     return dict(rows.fetchall())
 
@@ -32,8 +32,7 @@ def photos_by_category(catalog: Catalog, part: str) -> Counter[str]:
     """How many photos of a part could be read; one of several categories counts in each."""
     counts: Counter[str] = Counter()
     rows = catalog.connection.execute(
-        "SELECT categories, COUNT(*) FROM facts JOIN photos USING (id)"
-        " WHERE part = ? GROUP BY categories",
+        "SELECT categories, COUNT(*) FROM known WHERE part = ? GROUP BY categories",
         (part,),
     )
     for categories, count in rows:

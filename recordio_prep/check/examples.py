@@ -28,7 +28,7 @@ def examples(
         remark: SQL that makes the remark of each.
     """
     rows = catalog.connection.execute(
-        f"SELECT id, part, path, categories, {remark} FROM photos JOIN facts USING (id)"  # noqa: S608 (literals of ours)
+        f"SELECT id, part, path, categories, {remark} FROM known"  # noqa: S608 (literals of ours)
         f" LEFT JOIN families USING (id) {rest}",
         tuple(parameters),
     )

@@ -33,6 +33,11 @@ class Problem:
     message: str
     hint: str
 
+    @property
+    def is_grave(self) -> bool:
+        """Whether `--strict` minds it."""
+        return self.severity != "note"
+
 
 @dataclass(frozen=True, slots=True)
 class Example:

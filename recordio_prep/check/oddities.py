@@ -40,7 +40,7 @@ _BLOCK = 100_000
 _LUMA = np.array([0.299, 0.587, 0.114])
 _QUERY = """
     SELECT categories, id, red, green, blue, red2, green2, blue2
-    FROM photos JOIN facts USING (id) WHERE part = 'photos' AND detail >= ?
+    FROM known WHERE part = 'photos' AND detail >= ?
     ORDER BY categories, id
 """
 
@@ -49,7 +49,7 @@ def single_colour(catalog: Catalog) -> Found:
     """Photos of hardly any detail: empty, covered, or failed."""
     where = "detail < ?"
     return Found(
-        catalog.count("facts", where, (SINGLE_COLOUR_DETAIL,)),
+        catalog.count("known", where, (SINGLE_COLOUR_DETAIL,)),
         examples(
             catalog,
             f"WHERE {where} ORDER BY detail, id LIMIT {EXAMPLES}",

@@ -149,7 +149,7 @@ def _of_looks(check: Check) -> Iterator[Problem]:
         "note",
         check.shapes.extreme,
         f"{{}} photo{{s}} more than {MAX_ASPECT} times as long as wide",
-        "squashing them to a square distorts what they show; crop them",
+        "squashed to a square, they are distorted: try `--fit pad` or `--fit crop`",
     )
     yield _problem(
         "odd_ones",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from contracts import CHECK_FILE, CHECK_PAGE
 from recordio_prep.check.page import page
 from recordio_prep.files import write_atomically
 
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from recordio_prep.check.findings import Check
-
-CHECK_FILE = "check.json"
-CHECK_PAGE = "check.html"
 
 
 def write_report(check: Check, folder: Path) -> None:

@@ -209,5 +209,5 @@ def _sizes(check: Check) -> Html:
         )
         if examples
     ]
-    text = f"Every photo is squashed to {check.size} x {check.size} pixels; nothing is cut."
+    text = f"Every photo becomes {check.size} x {check.size} pixels."
     return _section("sizes", "Sizes and shapes", text, charts, *galleries)

@@ -28,8 +28,8 @@ def shapes(catalog: Catalog, size: int) -> Shapes:
         sides=_histogram(catalog, "min(width, height)", _SIDES, " px"),
         ratios=_histogram(catalog, "1.0 * width / height", _RATIOS, ""),
         formats=_formats(catalog),
-        upscaled=catalog.count("facts", upscaled, (size,)),
-        extreme=catalog.count("facts", extreme, (MAX_ASPECT,)),
+        upscaled=catalog.count("known", upscaled, (size,)),
+        extreme=catalog.count("known", extreme, (MAX_ASPECT,)),
         upscaled_examples=examples(
             catalog,
             f"WHERE {upscaled} ORDER BY min(width, height), id LIMIT {EXAMPLES}",
@@ -50,7 +50,7 @@ def _histogram(
 ) -> tuple[Bar, ...]:
     """Counts between edges; a value on an edge belongs to the bar above it."""
     cases = " ".join(f"WHEN {value} < {edge} THEN {n}" for n, edge in enumerate(edges))
-    query = f"SELECT CASE {cases} ELSE {len(edges)} END, COUNT(*) FROM facts GROUP BY 1"  # noqa: S608 (figures and literals of ours)
+    query = f"SELECT CASE {cases} ELSE {len(edges)} END, COUNT(*) FROM known GROUP BY 1"  # noqa: S608 (figures and literals of ours)
     counts = dict(catalog.connection.execute(query).fetchall())
     names = [
         f"below {edges[0]}{unit}",
@@ -62,6 +62,6 @@ def _histogram(
 
 def _formats(catalog: Catalog) -> tuple[Bar, ...]:
     rows = catalog.connection.execute(
-        "SELECT format, COUNT(*) AS many FROM facts GROUP BY format ORDER BY many DESC, format"
+        "SELECT format, COUNT(*) AS many FROM known GROUP BY format ORDER BY many DESC, format"
     )
     return tuple(Bar(name, count) for name, count in rows)

@@ -65,7 +65,7 @@ caption { padding-bottom: 4px; color: var(--quiet); font-size: .88rem; text-alig
 th, td { padding: 4px 10px 4px 0; text-align: left; }
 td { font-variant-numeric: tabular-nums; }
 td:last-child, thead th:last-child { padding-right: 0; text-align: right; }
-thead th { color: var(--quiet); font-size: .85rem; font-weight: 600; }
+thead th { color: var(--quiet); font-size: .85rem; font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 500; }
 tbody tr { border-top: 1px solid var(--line); }
 .bar { display: block; width: 100%; min-width: 70px; height: 8px; border-radius: 4px; }

@@ -5,13 +5,12 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import imagehash
 import numpy as np
 
 from contracts import PhotoError
-from photo import prepare_photo
-from photo.decode import opened_photo
+from photo import prepare_stored_photo
 from recordio_prep.catalog import Catalog, joined
+from recordio_prep.encode import perceptual_hash
 
 
 @dataclass
@@ -34,7 +33,20 @@ class FilledCatalog:
             self.catalog.leave_out_all([(part, path, error.message, "unreadable")])
             return None
         photo = self.catalog.count("photos")
-        row = (photo, part, path, joined(categories), "", len(data), "", path, photo, photo, None)
+        row = (
+            photo,
+            part,
+            path,
+            joined(categories),
+            "",
+            len(data),
+            "",
+            path,
+            photo,
+            photo,
+            1,
+            None,
+        )
         self.insert("photos", row)
         self.insert("facts", (photo, "jpeg", 0, 0, len(payload), *facts))
         self.payloads[photo] = payload
@@ -57,20 +69,14 @@ class FilledCatalog:
 
 def describe(data, size):
     """A row of `facts` from `digest` on, and the payload."""
-    with opened_photo(data) as image:
-        form, dimensions = image.format, image.size
-    prepared = prepare_photo(data, size)
+    photo = prepare_stored_photo(data, size, "squash")
+    form, dimensions, prepared = photo.format, (photo.width, photo.height), photo.image
     pixels = np.asarray(prepared, dtype=np.int64).reshape(-1, 3)
     sums = (*pixels.sum(axis=0).tolist(), *(pixels**2).sum(axis=0).tolist())
     detail = float(pixels.std(axis=0).max())
     digest = hashlib.sha256(data).digest()
     payload = encoded(prepared, "JPEG", quality=95)
     return (digest, form, *dimensions, perceptual_hash(prepared), detail, *sums), payload
-
-
-def perceptual_hash(prepared):
-    bits = np.packbits(imagehash.phash(prepared).hash)
-    return int.from_bytes(bits.tobytes(), "big", signed=True)
 
 
 def encoded(image, form="PNG", **options):

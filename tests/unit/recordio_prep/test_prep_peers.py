@@ -65,7 +65,11 @@ def test_mxnet_writes_the_same_bytes(tmp_path):
 def test_mxnet_reads_our_records(tmp_path, make_photos, split):
     """By index and as training batches: labels, order and colours."""
     colours = {"blue": (0, 0, 200), "green": (0, 200, 0), "red": (200, 0, 0)}
-    photos = {f"{name}/{n}.png": colour for name, colour in colours.items() for n in range(4)}
+    photos = {  # a shade apart: photos of the same bytes would all be on one side
+        f"{name}/{n}.png": tuple(value + n * bool(value) for value in colour)
+        for name, colour in colours.items()
+        for n in range(4)
+    }
     out = tmp_path / "out"
     prepare(make_photos(tmp_path / "photos", photos), out, size=16, train_ratio=0.5)
     indexed, labels, means = mxnet(READ, out / split)
@@ -76,7 +80,7 @@ def test_mxnet_reads_our_records(tmp_path, make_photos, split):
     assert labels == [header.labels[0] for header, _ in ours]
     for label, mean in zip(labels, means, strict=True):
         expected = list(colours.values())[int(label)]
-        assert mean == pytest.approx(expected, abs=2)
+        assert mean == pytest.approx(expected, abs=4)
 
 
 def test_we_read_what_im2rec_writes(tmp_path, two_classes):

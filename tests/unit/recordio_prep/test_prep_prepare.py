@@ -18,6 +18,8 @@ from recordio_prep import Dataset, prepare, read_records
 OUTPUTS = [
     ".lock",
     ".stamp.json",
+    "check.html",
+    "check.json",
     "dataset.json",
     "left_out.csv",
     *(f"train.{extension}" for extension in ("idx", "lst", "rec")),
@@ -136,7 +138,7 @@ def test_unreadable_photos_change_nothing_but_the_list(tmp_path, make_photos, en
     assert without.fingerprint == dataset.fingerprint
     ours, theirs = contents(tmp_path / "with"), contents(tmp_path / "without")
     different = {name for name in ours if ours[name] != theirs[name]}
-    assert different == {"left_out.csv", "dataset.json"}
+    assert different == {"left_out.csv", "dataset.json", "check.html", "check.json"}
 
 
 def test_test_photos_are_packed_as_a_whole(two_classes, tmp_path, make_photos):
@@ -175,6 +177,25 @@ def test_strict_minds_unreadable_photos_of_an_earlier_run(two_classes, tmp_path)
     prepare(two_classes, tmp_path / "out", size=8)
     with pytest.raises(DatasetError, match="1 photos cannot be read"):
         prepare(two_classes, tmp_path / "out", size=8, strict=True)
+
+
+def test_strict_minds_what_the_check_finds(two_classes, tmp_path, caplog, make_photos):
+    """A photo of training that is in the test folder too, say; nothing is written."""
+    make_photos(two_classes, {"dog/more.png": None})
+    test = make_photos(tmp_path / "test", {"cat/new.png": None})
+    shutil.copy(two_classes / "dog" / "03.png", make_photos(test, {"dog/x.png": None}) / "dog")
+    with pytest.raises(DatasetError, match="1 problems with the photos, the first: 1 group of the"):
+        prepare(two_classes, tmp_path / "out", test=test, size=8, strict=True)
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name != ".lock"]
+    prepare(two_classes, tmp_path / "out", test=test, size=8)
+    assert "more than one of photos, validation and test" in caplog.text
+    with pytest.raises(DatasetError, match="1 problems"):  # up to date, but not good enough
+        prepare(two_classes, tmp_path / "out", test=test, size=8, strict=True)
+    dataset = prepare(
+        two_classes, tmp_path / "out", test=test, size=8, strict=True, drop_duplicates=True
+    )
+    assert left_out(tmp_path / "out") == {"dog/03.png": "shows the same as test photo dog/03.png"}
+    assert dataset.splits["test"].photos == 3
 
 
 def test_a_category_that_cannot_be_read_at_all_is_named(tmp_path, make_photos):

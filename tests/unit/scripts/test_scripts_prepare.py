@@ -70,13 +70,15 @@ def test_every_option_reaches_the_preparation(photos, tmp_path):
     flat = [part for option in options.items() for part in option]
     result = run(
         *(photos, "--out", tmp_path / "records", "--test", photos, "--validation", photos),
-        *(*flat, "--strict", "--json"),
+        *(*flat, "--fit", "pad", "--shard-size", 7, "--cap-per-class", 9, "--balance", "--json"),
     )
     document = json.loads(result.stdout)
     assert document["encoding"] == {"train": "png", "validation": "png", "test": "png"}
     assert document["quality"] == 80
     assert document["train_ratio"] == 1.0
-    assert [split["photos"] for split in document["splits"].values()] == [20, 20, 20]
+    assert document["fit"] == "pad"
+    assert [split["photos"] for split in document["splits"].values()] == [18, 20, 20]
+    assert len(list((tmp_path / "records").glob("train_*.rec"))) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""Moves what was made into the folder of records, so that nothing half-done is ever trusted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from contracts import DATASET_FILE, MANIFEST_FILE, SPLITS
+from recordio_prep.files import sync_folder, written_through
+from recordio_prep.shards import EXTENSIONS
+from recordio_prep.stamp import STAMP_FILE, Stamp, file_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from recordio_prep.catalog import Catalog
+    from recordio_prep.dataset import Dataset
+    from recordio_prep.shards import Written
+    from recordio_prep.sources.source import Source
+
+_RECORD_FILE = re.compile(
+    rf"({'|'.join(SPLITS)})(_\d{{5,}})?\.({'|'.join(EXTENSIONS)})|{re.escape(MANIFEST_FILE)}"
+)
+
+
+def write_left_out(catalog: Catalog, sources: Mapping[str, Source], path: Path) -> None:
+    """Every entry by path, those of a further source under its name."""
+    rows = catalog.connection.execute(
+        "SELECT part, path, reason FROM left_out ORDER BY part != 'photos', part, path, reason"
+    )
+    with written_through(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("path", "reason"))
+        for part, entry, reason in rows:
+            listed = entry if part == "photos" else f"{sources[part].name}/{entry}"
+            writer.writerow((listed, reason))
+
+
+def write_manifest(shards: Iterable[Written], path: Path) -> None:
+    """Every shard, in order."""
+    document = {"format": 1, "shards": [asdict(shard) for shard in shards]}
+    with written_through(path) as file:
+        file.write(json.dumps(document, indent=2) + "\n")
+
+
+def publish(records: Path, out: Path, dataset: Dataset, stamp: Stamp) -> None:
+    """Move the files of `records` into place, and write dataset.json and the stamp.
+
+    Until dataset.json is back, nothing in `out` is to be trusted, and nothing is.
+    """
+    for name in (DATASET_FILE, STAMP_FILE):
+        (out / name).unlink(missing_ok=True)
+    new = sorted(path.name for path in records.iterdir())
+    for path in out.iterdir():
+        if _RECORD_FILE.fullmatch(path.name) and path.name not in new:
+            path.unlink()
+    for name in new:
+        (records / name).replace(out / name)
+    sync_folder(out)
+    dataset.save(out)
+    replace(stamp, outputs=file_sizes(out, [*new, DATASET_FILE])).save(out)
