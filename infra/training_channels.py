@@ -74,7 +74,7 @@ def upload_records(
     if not channels:
         raise TrainingError(
             f"{records} holds no records: expected {', '.join(f'{s}.rec' for s in SPLITS)}",
-            hint="make them first: `snapshelf prepare PHOTOS --out RECORDS`",
+            hint="make them first, without --shard-size: `snapshelf prepare PHOTOS --out RECORDS`",
         )
     return tuple(channels)
 
