@@ -97,7 +97,7 @@ def _categories(catalog: Catalog, part: str) -> tuple[str, ...]:
 def _check(part: str, source: Source, catalog: Catalog, classes: Iterable[str]) -> None:
     used = _categories(catalog, part)
     if not catalog.count("photos", "part = ?", (part,)):
-        raise DatasetError(f"Found 0 photos in {source.name}", hint=_layout_hint(source))
+        raise _found_nothing(part, source, catalog)
     if part == "photos" and len(used) < _MIN_CATEGORIES:
         raise DatasetError(
             f"{source.name}: one category ({', '.join(used)}), expected at least {_MIN_CATEGORIES}",
@@ -111,9 +111,21 @@ def _check(part: str, source: Source, catalog: Catalog, classes: Iterable[str]) 
         )
 
 
-def _layout_hint(source: Source) -> str:
-    formats = ", ".join(STORED_FORMATS)
-    return f"photos lie in {source.name}/<category>/; formats: {formats}"
+def _found_nothing(part: str, source: Source, catalog: Catalog) -> DatasetError:
+    """With the first thing that was left out instead, which tells more than any guess."""
+    message = f"Found 0 photos in {source.name}"
+    entry = catalog.connection.execute(
+        "SELECT path, reason FROM left_out WHERE part = ? ORDER BY kind != 'unreadable', path",
+        (part,),
+    ).fetchone()
+    if entry is None:
+        layout = f"photos lie in {source.name}/<category>/; formats: {', '.join(STORED_FORMATS)}"
+        return DatasetError(message, hint=layout)
+    left_out = catalog.count("left_out", "part = ?", (part,))
+    return DatasetError(
+        f"{message}, and {left_out:,} other things, the first: {entry[0]}: {entry[1]}",
+        hint="mend what it says; `snapshelf prepare --help` tells how photos may be given",
+    )
 
 
 def _some(names: Iterable[str]) -> str:

@@ -116,6 +116,15 @@ def test_no_photos_at_all_is_told(tmp_path):
     assert "JPEG" in error.value.hint
 
 
+def test_what_there_is_instead_of_photos_is_told(tmp_path):
+    """It tells more than any guess: links that all fail, say."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").write_bytes(b"")
+    message = r"Found 0 photos in .*, and 1 other things, the first: cat.png: lies beside the"
+    with pytest.raises(DatasetError, match=message):
+        prepare(tmp_path / "photos", tmp_path / "out")
+
+
 def test_a_missing_folder_is_told(tmp_path):
     """Not an OSError."""
     with pytest.raises(DatasetError, match="absent: No such file"):
