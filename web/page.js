@@ -3,7 +3,8 @@
 import * as answer from "./answer.js";
 import * as api from "./api.js";
 import * as camera from "./camera.js";
-import { PhotoError, SIZE, prepare } from "./photo.js";
+import { FIT, SIZE } from "./fit.js";
+import { PhotoError, prepare } from "./photo.js";
 
 const file = $("#file");
 const cameraFile = $("#camera-file");
@@ -27,7 +28,7 @@ async function start(photo) {
   showPhoto(photo);
   show("resizing", "Making the photo small.");
   try {
-    const prepared = await prepare(photo);
+    const prepared = await prepare(photo, { size: SIZE, fit: FIT });
     if (mine !== turn) return;
     current = prepared;
     showSent(prepared);
