@@ -3,13 +3,14 @@
 import * as answer from "./answer.js";
 import * as api from "./api.js";
 import * as camera from "./camera.js";
-import { PhotoError, SIZE, prepare } from "./photo.js";
+import * as model from "./model.js";
+import { PhotoError, prepare } from "./photo.js";
 
 const file = $("#file");
 const cameraFile = $("#camera-file");
 let turn = 0; // grows with each photo, so that an older one's answer is not shown
 let request = null;
-let current = null; // the prepared photo, for another try
+let current = null; // the photo, and once it is prepared what is sent of it, for another try
 
 /** Shows the panel of one state, and says to those who hear the page what happened. */
 function show(state, words = "") {
@@ -21,23 +22,37 @@ function show(state, words = "") {
   $("#announcement").text(words);
 }
 
-async function start(photo) {
+function start(photo) {
   const mine = begin();
-  current = null;
+  current = { photo };
   showPhoto(photo);
   show("resizing", "Making the photo small.");
+  return advance(mine);
+}
+
+async function advance(mine) {
   try {
-    const prepared = await prepare(photo);
+    const form = await model.form();
     if (mine !== turn) return;
-    current = prepared;
-    showSent(prepared);
-    await ask(mine);
+    if (!alike(form, current.form)) {
+      const prepared = await prepare(current.photo, form);
+      if (mine !== turn) return;
+      current = { photo: current.photo, form, ...prepared };
+      showSent(current);
+    }
   } catch (error) {
     if (mine !== turn) return;
     if (!(error instanceof PhotoError)) throw error;
+    current = null;
     hidePhoto();
     explain("refusal", error);
+    return;
   }
+  await ask(mine);
+}
+
+function alike(one, other) {
+  return one.size === other?.size && one.fit === other.fit;
 }
 
 async function ask(mine) {
@@ -46,6 +61,11 @@ async function ask(mine) {
   request = api.classify(current.dataUrl);
   try {
     const reply = await request.promise;
+    if (mine !== turn) return;
+    if (model.replaced(reply.model_version) && !alike(await model.form(), current.form)) {
+      if (mine === turn) advance(mine);
+      return;
+    }
     if (mine !== turn) return;
     answer.show($("#answer"), reply, performance.now() - started);
     show("answer", answer.spoken(reply));
@@ -63,7 +83,10 @@ function begin() {
 }
 
 function retry() {
-  if (current) ask(begin());
+  if (!current) return;
+  const mine = begin();
+  show("waiting", "Waiting for the answer.");
+  advance(mine);
 }
 
 function explain(state, { message, hint, requestId }) {
@@ -86,9 +109,9 @@ function hidePhoto() {
   $("#photo").prop("hidden", true);
 }
 
-function showSent({ dataUrl, bytes, width, height }) {
+function showSent({ form: { size }, dataUrl, bytes, width, height }) {
   $("#sent img").attr("src", dataUrl);
-  $("#sent .facts").text(`${SIZE} × ${SIZE} of ${width} × ${height}`);
+  $("#sent .facts").text(`${size} × ${size} of ${width} × ${height}`);
   $("#sent .weight").text(`${(bytes / 1024).toFixed(1)} KB as JPEG`);
   $("#sent").prop("hidden", false);
 }
@@ -141,10 +164,10 @@ function wireConnection() {
   });
 }
 
-/** Asked for when the page opens, which also wakes the service before the first photo comes. */
+/** Asked for when the page opens: it wakes the service, and says how it wants the first photo. */
 async function listCategories() {
   try {
-    const { categories } = await api.categories().promise;
+    const { categories } = await model.described();
     $("#known").append(categories.map((name) => $("<li>").text(name)));
     $("#knows").prop("hidden", false);
   } catch (error) {

@@ -1,11 +1,8 @@
 // Turns any photo that the browser can open into the small picture that the model sees.
 
-import { hamming } from "./resample.js";
+import { fitted } from "./fit.js";
 
-export const SIZE = 112; // pixels; as contracts.py has it
-export const FIT = "squash"; // both sides scaled, nothing cut; as contracts.py has it
-const QUALITY = 0.92; // of the JPEG: about 5 KB
-const WHITE = "#fff"; // behind transparency, as training has it
+const QUALITY = 0.92; // of the JPEG: about 5 KB at 112 pixels
 
 /** A file that is no photo, or none that this browser can open. */
 export class PhotoError extends Error {
@@ -17,15 +14,17 @@ export class PhotoError extends Error {
 
 /**
  * @param {Blob} file what was chosen, dropped, pasted or taken
+ * @param {{size: number, fit: string}} form of the model's pictures: pixels a side, and how a photo
+ *   becomes square
  * @returns {Promise<{dataUrl: string, bytes: number, width: number, height: number}>}
  *   the picture to send, its JPEG's size, and the photo's own width and height, upright
  * @throws {PhotoError} the file cannot be opened as a photo
  */
-export async function prepare(file) {
+export async function prepare(file, form) {
   const address = URL.createObjectURL(file);
   try {
     const image = await open(address, file);
-    const dataUrl = encode(squash(image));
+    const dataUrl = encode(fitted(image, form));
     return {
       dataUrl,
       bytes: Math.floor(((dataUrl.length - dataUrl.indexOf(",") - 1) * 3) / 4),
@@ -70,37 +69,10 @@ async function isHeic(file) {
   return /^ftyp(hei|hev|mif1|msf1)/.test(String.fromCharCode(...head));
 }
 
-/** Halving by canvas is fast and the same everywhere; the last step needs the right filter. */
-function squash(image) {
-  let [width, height] = [image.naturalWidth, image.naturalHeight];
-  let canvas = null;
-  do {
-    width = halved(width);
-    height = halved(height);
-    canvas = draw(canvas ?? image, width, height);
-  } while (halved(width) < width || halved(height) < height);
-  return hamming(canvas.getContext("2d").getImageData(0, 0, width, height), SIZE);
-}
-
-function halved(length) {
-  return length >= 4 * SIZE ? Math.ceil(length / 2) : length;
-}
-
-function draw(source, width, height) {
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
-  context.fillStyle = WHITE;
-  context.fillRect(0, 0, width, height);
-  context.imageSmoothingQuality = "low"; // bilinear, which at one half is the mean of four pixels
-  context.drawImage(source, 0, 0, width, height);
-  return canvas;
-}
-
 function encode(pixels) {
   const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = SIZE;
+  canvas.width = pixels.width;
+  canvas.height = pixels.height;
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas.toDataURL("image/jpeg", QUALITY);
 }

@@ -3,19 +3,24 @@
 // A canvas scales as each browser sees fit; this gives the same picture in all of them.
 
 const REACH = 1; // of the filter, in pixels of the smaller picture
+const ONE = 2 ** 22; // Pillow's weights are whole numbers of this part
 
 /**
+ * Along each axis what lies between `from` and `to`, in pixels and parts of one, becomes `side`
+ * pixels; beside them the filter reaches as far as the source goes, as Pillow's does with a box.
+ *
  * @param {ImageData} source of any size; its alpha is taken as opaque
- * @param {number} size width and height of the result, in pixels
- * @returns {ImageData} size x size, both sides scaled apart from each other
+ * @param {{from: number, to: number, side: number}} columns
+ * @param {{from: number, to: number, side: number}} rows
+ * @returns {ImageData} opaque, `columns.side` x `rows.side`
  */
-export function hamming(source, size) {
-  const rows = filterRows(source, taps(source.width, size), size);
-  return filterColumns(rows, taps(source.height, size), size);
+export function hamming(source, columns, rows) {
+  const narrow = filterRows(source, taps(source.width, columns));
+  return filterColumns(narrow, columns.side, taps(source.height, rows));
 }
 
-function filterRows({ data, width, height }, columns, size) {
-  const rows = new Float32Array(size * height * 3);
+function filterRows({ data, width, height }, columns) {
+  const narrow = new Float32Array(columns.length * height * 3);
   let at = 0;
   for (let y = 0; y < height; y++) {
     for (const { first, weights } of columns) {
@@ -26,38 +31,38 @@ function filterRows({ data, width, height }, columns, size) {
           sum += weight * data[from];
           from += 4;
         }
-        rows[at++] = clamped(sum); // Pillow, too, rounds to bytes between its two passes
+        narrow[at++] = clamped(sum); // Pillow, too, rounds to bytes between its two passes
       }
     }
   }
-  return rows;
+  return narrow;
 }
 
-function filterColumns(rows, lines, size) {
-  const result = new ImageData(size, size);
+function filterColumns(narrow, width, rows) {
+  const result = new ImageData(width, rows.length);
   result.data.fill(255);
-  lines.forEach(({ first, weights }, y) => {
-    for (let x = 0; x < size; x++) {
+  rows.forEach(({ first, weights }, y) => {
+    for (let x = 0; x < width; x++) {
       for (let channel = 0; channel < 3; channel++) {
-        let from = (first * size + x) * 3 + channel;
+        let from = (first * width + x) * 3 + channel;
         let sum = 0;
         for (const weight of weights) {
-          sum += weight * rows[from];
-          from += size * 3;
+          sum += weight * narrow[from];
+          from += width * 3;
         }
-        result.data[(y * size + x) * 4 + channel] = clamped(sum);
+        result.data[(y * width + x) * 4 + channel] = clamped(sum);
       }
     }
   });
   return result;
 }
 
-/** Which of `length` pixels, and how much of each, make up each of `size` pixels. */
-function taps(length, size) {
-  const scale = length / size;
+/** Which of `length` pixels, and how much of each, make up each of `side` pixels. */
+function taps(length, { from, to, side }) {
+  const scale = (to - from) / side;
   const stretch = Math.max(scale, 1);
-  return Array.from({ length: size }, (_, index) => {
-    const centre = (index + 0.5) * scale;
+  return Array.from({ length: side }, (_, index) => {
+    const centre = from + (index + 0.5) * scale;
     const first = Math.max(0, Math.floor(centre - REACH * stretch + 0.5));
     const end = Math.min(length, Math.floor(centre + REACH * stretch + 0.5));
     const weights = [];
@@ -65,7 +70,7 @@ function taps(length, size) {
       weights.push(windowedSinc((pixel + 0.5 - centre) / stretch));
     }
     const total = weights.reduce((sum, weight) => sum + weight, 0);
-    return { first, weights: weights.map((weight) => weight / total) };
+    return { first, weights: weights.map((weight) => Math.round((weight / total) * ONE)) };
   });
 }
 
@@ -76,6 +81,6 @@ function windowedSinc(distance) {
   return (Math.sin(x) / x) * (0.54 + 0.46 * Math.cos(x));
 }
 
-function clamped(value) {
-  return Math.min(255, Math.max(0, Math.round(value)));
+function clamped(sum) {
+  return Math.min(255, Math.round(sum / ONE));
 }

@@ -21,7 +21,11 @@ PAD = "pad"
 """A third: the whole photo, with white beside its shorter side."""
 
 PHOTO_FITS = (SQUASH, CROP, PAD)
-"""A model states its fit, and every photo is treated so, in preparation, hosting and page."""
+"""A model states its size and fit, and every photo is treated so, in preparation, hosting and page.
+
+PHOTO_SIZE and PHOTO_FIT are what `prepare` takes unless told otherwise, and what the page takes
+where the service does not say.
+"""
 
 # --- Records (recordio_prep writes, training reads) -----------------------------------------------
 DATASET_FILE = "dataset.json"

@@ -35,6 +35,8 @@ class ScriptedModel:
         faults: errors to raise, one a request, before photos are answered again.
         gate: while cleared, requests wait.
         unsure: whether every category gets about the same probability.
+        version: of the model.
+        photo: size and fit of its pictures, as its card has them; None for a card without.
     """
 
     def __init__(self) -> None:
@@ -43,11 +45,14 @@ class ScriptedModel:
         self.gate = threading.Event()
         self.gate.set()
         self.unsure = False
+        self.version = "colours-1"
+        self.photo: dict[str, Any] | None = None
 
     def invoke_endpoint(self, **request: Any) -> dict[str, Any]:
         """InvokeEndpoint as the container's contract has it."""
         if "CustomAttributes" in request:
-            return reply({"classes": LABELS, "version": "colours-1", "network": "mean"})
+            card = {"classes": LABELS, "version": self.version, "network": "mean"}
+            return reply(card if self.photo is None else card | {"photo": self.photo})
         self.photos.append(request["Body"])
         self.gate.wait(20)
         if self.faults:
@@ -57,7 +62,7 @@ class ScriptedModel:
                 "probabilities": self._probabilities(request["Body"]),
                 "labels": LABELS,
                 "threshold": 0.5,
-                "model_version": "colours-1",
+                "model_version": self.version,
                 "model_latency_ms": 1.5,
             }
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from contracts import PHOTO_SIZE
+from contracts import PHOTO_FITS, PHOTO_SIZE
 from photo import prepare_photo
 from photo.preparation import RESAMPLING
 
@@ -30,6 +31,19 @@ def natural(size, seed=0):
             total[..., channel] += np.asarray(layer.resize(size, Image.Resampling.BICUBIC)) / octave
     scaled = 128 + 60 * total / total.std()
     return Image.fromarray(scaled.clip(0, 255).astype(np.uint8))
+
+
+@functools.cache
+def png(size, seed=0):
+    """The same as a PNG's bytes, made once for all tests that look at it."""
+    return encoded(natural(size, seed), "PNG")
+
+
+def noise(size, seed=0):
+    """A PNG in which every pixel differs from its neighbours, so that none can be left out."""
+    width, height = size
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    return encoded(Image.fromarray(pixels), "PNG")
 
 
 def encoded(image, kind="JPEG", **options):
@@ -109,24 +123,107 @@ def test_the_upload_equals_trainings_photo_within_jpegs_loss(page, stack):
         assert psnr(picture, reference) > limit - 0.5, f"{size}"
 
 
-@pytest.mark.parametrize("size", [(300, 200), (447, 113), (112, 112), (50, 60)])
-def test_the_pages_filter_is_trainings(page, size):
-    """Pixel for pixel within one step of 255, larger and smaller than the result alike."""
+def unpacked(text, width, height):
+    """RGB from the base64 of a canvas's pixels, which must be opaque."""
+    pixels = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
+    assert (pixels[..., 3] == 255).all()
+    return pixels[..., :3].astype(int)
+
+
+def difference(pixels, reference):
+    """Of each pixel and channel, in units of 1/255."""
+    return np.abs(pixels - np.asarray(reference, int))
+
+
+@pytest.mark.parametrize(
+    ("size", "sides", "box"),
+    [
+        ((300, 200), (112, 112), (0, 0, 300, 200)),
+        ((447, 113), (112, 112), (0, 0, 447, 113)),
+        ((112, 112), (112, 112), (0, 0, 112, 112)),
+        ((50, 60), (112, 112), (0, 0, 50, 60)),
+        ((301, 200), (64, 64), (50.5, 0, 250.5, 200)),
+        ((90, 97), (160, 160), (0, 3.5, 90, 93.5)),
+        ((300, 41), (112, 15), (0, 0, 300, 41)),
+    ],
+)
+def test_the_pages_filter_is_trainings(page, size, sides, box):
+    """Pixel for pixel within one step of 255, larger and smaller than the result, whole or part."""
     image = natural(size, seed=1)
     rgba = np.asarray(image.convert("RGBA"))
     result = page.evaluate(
-        """async ([pixels, width, height, size]) => {
+        """async ([pixels, [width, height], sides, box]) => {
           const { hamming } = await import("./resample.js");
           const bytes = Uint8ClampedArray.from(atob(pixels), (c) => c.charCodeAt(0));
-          const { data } = hamming(new ImageData(bytes, width, height), size);
+          const axes = [0, 1].map((i) => ({ from: box[i], to: box[i + 2], side: sides[i] }));
+          const { data } = hamming(new ImageData(bytes, width, height), ...axes);
           return btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(""));
         }""",
-        [base64.b64encode(rgba.tobytes()).decode(), *size, PHOTO_SIZE],
+        [base64.b64encode(rgba.tobytes()).decode(), size, sides, box],
     )
-    pixels = np.frombuffer(base64.b64decode(result), np.uint8).reshape(PHOTO_SIZE, PHOTO_SIZE, 4)
-    expected = np.asarray(image.resize((PHOTO_SIZE, PHOTO_SIZE), RESAMPLING), int)
-    assert np.abs(pixels[..., :3].astype(int) - expected).max() <= 1
-    assert (pixels[..., 3] == 255).all()
+    assert difference(unpacked(result, *sides), image.resize(sides, RESAMPLING, box)).max() <= 1
+
+
+FITTED = """async ([data, size, fit, area]) => {
+  const { fitted } = await import("./fit.js");
+  const image = new Image();
+  image.src = `data:;base64,${data}`;
+  await image.decode();
+  const picture = fitted(image, { size, fit }, area);
+  return btoa(Array.from(picture.data, (byte) => String.fromCharCode(byte)).join(""));
+}"""
+
+
+def fitted(page, data, size, fit, area=None):
+    """What the page makes of a photo, before it becomes a JPEG."""
+    arguments = [base64.b64encode(data).decode(), size, fit, area or 4096**2]
+    return unpacked(page.evaluate(FITTED, arguments), size, size)
+
+
+@pytest.mark.parametrize("side", [28, 112, 160])
+@pytest.mark.parametrize("fit", PHOTO_FITS)
+def test_every_fit_is_trainings_pixel_for_pixel(page, fit, side):
+    """Where no halving comes first, within one step of 255, for every shape, small ones too."""
+    short, long = 2 * side - 2, 4 * side - 1
+    shapes = [(long, short), (short, long), (long, 2), (2, long), (short + 1, short)]
+    if fit == "crop":
+        shapes += [(5 * side, long), (long, 5 * side + 1)]
+    for size in [*shapes, (side, side), (side - 9, side // 2), (side // 2, side + 5), (1, 1)]:
+        data = noise(size)
+        pixels = fitted(page, data, side, fit)
+        assert difference(pixels, prepare_photo(data, side, fit)).max() <= 1, f"{size}"
+
+
+@pytest.mark.parametrize("fit", PHOTO_FITS)
+def test_every_fit_of_a_large_photo_is_trainings_but_for_halvings_rounding(page, fit):
+    """Halving rounds at each step: that shows as two steps of 255, and less than one on average."""
+    for size in [(1203, 801), (801, 1203), (1600, 1600), (3000, 2), (2, 3000), (3000, 131)]:
+        data = png(size, seed=3)
+        for side in (28, 112, 160):
+            found = difference(fitted(page, data, side, fit), prepare_photo(data, side, fit))
+            assert found.mean() < 0.8, f"{size} {side}"
+            assert found.max() <= 3, f"{size} {side}"
+
+
+@pytest.mark.parametrize("fit", PHOTO_FITS)
+def test_every_fit_is_of_the_upright_photo(page, fit):
+    """A photo that lies on its side is turned before its ends are cut, or its sides filled up."""
+    image = natural((171, 120), seed=4)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        data = encoded(image, "PNG", exif=exif)
+        found = difference(fitted(page, data, 63, fit), prepare_photo(data, 63, fit))
+        assert found.max() <= 1, f"orientation {orientation}"
+
+
+@pytest.mark.parametrize("fit", PHOTO_FITS)
+def test_a_photo_that_no_canvas_holds_is_reduced_further(page, fit):
+    """The largest canvas of a phone may be smaller than half its photo: the picture is the same."""
+    data = png((1203, 801), seed=3)
+    found = difference(fitted(page, data, 112, fit, area=100_000), prepare_photo(data, 112, fit))
+    assert found.mean() < 0.8
+    assert found.max() <= 4
 
 
 def test_other_formats_arrive_as_jpeg_too(page, stack):

@@ -11,7 +11,7 @@ from PIL import Image
 SIZE = 28
 
 
-def colour_network(classes=3):
+def colour_network(classes=3, size=SIZE):
     """ONNX bytes: the mean of each colour, of which three logits are made, and a softmax."""
     weights = np.eye(3, classes, dtype=np.float32)
     nodes = [
@@ -23,7 +23,7 @@ def colour_network(classes=3):
     graph = helper.make_graph(
         nodes,
         "colour",
-        [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, size, size])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes])],
         [numpy_helper.from_array(weights, "weights")],
     )
@@ -75,7 +75,7 @@ def photo(colour, size=(40, 30)):
 
 @pytest.fixture
 def network_of():
-    """`colour_network`: an ONNX file of as many classes as asked for."""
+    """`colour_network`: an ONNX file of as many classes, and a picture as large, as asked for."""
     return colour_network
 
 

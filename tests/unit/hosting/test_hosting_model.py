@@ -1,10 +1,12 @@
 """A model artifact is loaded whole or refused with the reason, and predicts what its network says."""
 
+import io
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from contracts import ArtifactError, PhotoError
 from hosting.model import Model
@@ -123,6 +125,40 @@ def test_the_network_must_take_the_cards_photo(make_artifact, card_of):
     larger = card_of(photo=card_of()["photo"] | {"size": 32})
     with pytest.raises(ArtifactError, match="does not take a picture of 3 x 32 x 32"):
         load(make_artifact(larger))
+
+
+def pad_model(make_artifact, card_of, network_of):
+    """A model whose card says 64 pixels, padded."""
+    photo = card_of()["photo"] | {"size": 64, "fit": "pad"}
+    return load(make_artifact(card_of(photo=photo), network_of(size=64)))
+
+
+def png(image):
+    """The picture as a file's bytes."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_photo_is_prepared_as_the_card_says(make_artifact, card_of, network_of):
+    """Size 64 and fit pad: half of the picture is the photo, the other half white."""
+    model = pad_model(make_artifact, card_of, network_of)
+    mean = (np.array([250, 10, 10]) + 255) / 2
+    logits = (mean - [100, 110, 120]) / [50, 55, 60]
+    expected = np.exp(logits) / np.exp(logits).sum()
+    wide = Image.new("RGB", (300, 150), (250, 10, 10))
+    assert model.classify(png(wide)) == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_a_picture_of_the_cards_size_is_taken_as_it_is(make_artifact, card_of, network_of):
+    """What the page has padded is not padded again."""
+    model = pad_model(make_artifact, card_of, network_of)
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    array = model.preparation.array(png(Image.fromarray(pixels)))
+    expected = (pixels.transpose(2, 0, 1) - np.reshape([100, 110, 120], (3, 1, 1))) / np.reshape(
+        [50, 55, 60], (3, 1, 1)
+    )
+    np.testing.assert_allclose(array, expected, rtol=1e-6)
 
 
 def test_hosting_needs_none_of_the_other_rooms():

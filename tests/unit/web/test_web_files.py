@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts import NO_VERDICT, PHOTO_FIT, PHOTO_SIZE
+from contracts import NO_VERDICT, PHOTO_FIT, PHOTO_FITS, PHOTO_SIZE
 
 WEB = Path(__file__).parents[3] / "web"
 JQUERY_SHA256 = "39a546ea9ad97f8bfaf5d3e0e8f8556adb415e470e59007ada9759dce472adaa"
@@ -45,9 +45,10 @@ def constant(script, name):
 
 
 def test_the_pages_photo_is_the_contracts():
-    """Size, fit and the verdict's name are the same on both sides."""
-    assert constant("photo.js", "SIZE") == PHOTO_SIZE
-    assert constant("photo.js", "FIT") == PHOTO_FIT
+    """Size, fits and the verdict's name are the same on both sides."""
+    assert constant("fit.js", "SIZE") == PHOTO_SIZE
+    assert constant("fit.js", "FIT") == PHOTO_FIT
+    assert constant("fit.js", "FITS") == list(PHOTO_FITS)
     assert constant("answer.js", "NONE") == NO_VERDICT
 
 
