@@ -209,6 +209,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         # are then encoded again.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        # Large sorts go beside the catalog, where space is: /tmp may be memory.
+        folder = str(path.parent.resolve()).replace("'", "''")
+        connection.execute(f"PRAGMA temp_store_directory = '{folder}'")
     except sqlite3.Error as error:
         raise DatasetError(
             f"{path}: {error}", hint="free some space, or give another folder"

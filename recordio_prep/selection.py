@@ -123,8 +123,8 @@ def _copies(catalog: Catalog, seed: int) -> Iterator[tuple[int, str, int, int]]:
     for category, photos in sorted(counts.items()):
         members = catalog.connection.execute(
             "SELECT id, path FROM photos WHERE split = 'train' AND categories = ?"
-            " ORDER BY turn, path",
-            (category,),
+            " ORDER BY turn, path LIMIT ?",
+            (category, largest - photos),
         ).fetchall()
         for extra in range(largest - photos):
             photo, path = members[extra % photos]
