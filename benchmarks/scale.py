@@ -92,7 +92,15 @@ def measure(path: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
         out, figures = Path(name) / "records", Path(name) / "time"
         program = [sys.executable, "-W", "ignore", "-m", "scripts.cli", "prepare", str(path)]
-        options = ["--out", str(out), "--shard-size", str(SHARD_SIZE), "--json"]
+        options = [
+            "--out",
+            str(out),
+            "--shard-size",
+            str(SHARD_SIZE),
+            "--encoding",
+            "jpeg",
+            "--json",
+        ]
         start = time.perf_counter()
         printed = subprocess.run(
             ["/usr/bin/time", "-f", "%M", "-o", str(figures), *program, *options],

@@ -7,12 +7,14 @@ catalog is written by one process, a chunk in one transaction, after its payload
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from PIL import Image
 from tqdm import tqdm
 
+from contracts import DatasetError
 from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo, perceptual_hash
 from recordio_prep.workers import Crashed, run
 
@@ -30,6 +32,9 @@ _CHUNKS = 32
 _MIN_PHOTOS, _MAX_PHOTOS = 8, 512
 _MAX_BYTES = 32_000_000
 """Of photo files in a chunk: what is lost at most where a run is killed, by worker."""
+
+_SURE = 0.8
+"""Share of the estimated space that will be needed whatever the other photos are like."""
 
 _CRASHED = "decoding it ended the process"
 
@@ -85,6 +90,7 @@ def encode_chunks(
     Each photo is encoded as its split, as far as that is known yet, wants it.
 
     Raises:
+        DatasetError: the disk will not hold the records.
         OSError: the spool cannot be written to.
     """
     chunk_size = _chunk_size(catalog)
@@ -99,11 +105,34 @@ def encode_chunks(
         if number not in done
     )
     encoded = min(len(done) * chunk_size, photos)
+    has_space = False
     with tqdm(total=photos, initial=encoded, desc="Encoding", unit="photo", disable=None) as bar:
         for chunk, result in run(encode_chunk, pending, workers=workers):
             outcome = _one_by_one(chunk) if isinstance(result, Crashed) else result
             _remember(catalog, outcome)
             bar.update(len(chunk.photos))
+            if not has_space:
+                _check_space(catalog, spool, photos)
+                has_space = True
+
+
+def _check_space(catalog: Catalog, spool: Spool, photos: int) -> None:
+    """After the first chunk: what all photos will need, by the mean of those that are encoded.
+
+    Raises:
+        DatasetError: the disk would be full before the end, which may be hours away.
+    """
+    encoded, spooled = catalog.connection.execute(
+        "SELECT COUNT(*), TOTAL(length) FROM facts"
+    ).fetchone()
+    needed = 2 * spooled / max(encoded, 1) * photos - spooled  # the spool, and the records
+    free = shutil.disk_usage(spool.folder).free
+    if needed * _SURE > free:
+        raise DatasetError(
+            f"{photos:,} photos need about {needed / 1e9:,.1f} GB more while they are packed,"
+            f" and half of that to stay; {free / 1e9:,.1f} GB are free",
+            hint="free some space, give --out a larger disk, or a smaller --size or --quality",
+        )
 
 
 def encode_chunk(chunk: Chunk) -> Outcome:

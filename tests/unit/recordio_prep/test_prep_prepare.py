@@ -306,6 +306,15 @@ def test_a_full_disk_is_told_leaves_what_was_there_and_is_gone_on_from(two_class
     assert contents(out) == contents(tmp_path / "unbroken")
 
 
+def test_a_disk_that_will_not_do_is_told_at_the_beginning(two_classes, tmp_path, monkeypatch):
+    """And not after hours of work."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
+    with pytest.raises(DatasetError, match="20 photos need about 0.0 GB more") as error:
+        prepare(two_classes, tmp_path / "out", size=64, encoding="png")
+    assert "smaller --size" in error.value.hint
+
+
 def test_a_test_folder_that_cannot_be_read_is_named(two_classes, tmp_path, make_photos):
     """It was asked for, so that its absence from the records is no small matter."""
     test = make_photos(tmp_path / "test", {"dog/9.png": None})
