@@ -310,7 +310,7 @@ def test_a_disk_that_will_not_do_is_told_at_the_beginning(two_classes, tmp_path,
     """And not after hours of work."""
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
-    with pytest.raises(DatasetError, match="20 photos need about 0.0 GB more") as error:
+    with pytest.raises(DatasetError, match=r"20 photos need about 0\.0 GB more") as error:
         prepare(two_classes, tmp_path / "out", size=64, encoding="png")
     assert "smaller --size" in error.value.hint
 
