@@ -16,7 +16,7 @@ import bson
 from contracts import DatasetError, PhotoError
 from recordio_prep.sources.category_table import read_category_table
 from recordio_prep.sources.positioned import file_version, opened_file, positions, read_at
-from recordio_prep.sources.source import LeftOut, Photo, printable
+from recordio_prep.sources.source import ClassesThatOccur, LeftOut, Photo, SingleLabel, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ _MAX_UNKNOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Cdiscount:
+class Cdiscount(ClassesThatOccur, SingleLabel):
     """The photos of one file of products.
 
     A photo's path is `<category_id>/<_id>-<n>.jpg`, n from 0; its category is the category_id,
@@ -53,16 +53,6 @@ class Cdiscount:
     def name(self) -> str:
         """The file's path."""
         return str(self.path)
-
-    @property
-    def classes(self) -> None:
-        """The file does not say which categories there are: those that occur are meant."""
-        return
-
-    @property
-    def multi_label(self) -> bool:
-        """A product has one category."""
-        return False
 
     @property
     def tree(self) -> Mapping[str, tuple[str, ...]]:

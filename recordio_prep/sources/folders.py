@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING
 
 from contracts import MAX_PHOTO_BYTES, DatasetError
 from photo import STORED_FORMATS, looks_like_photo
-from recordio_prep.sources.source import LeftOut, Photo, is_listable, printable
+from recordio_prep.sources.source import (
+    ClassesThatOccur,
+    FlatCategories,
+    LeftOut,
+    Photo,
+    SingleLabel,
+    is_listable,
+    printable,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from recordio_prep.sources.source import Entry
 
@@ -36,7 +44,7 @@ _SIGNATURE_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Folders:
+class Folders(ClassesThatOccur, SingleLabel, FlatCategories):
     """`root/<category>/...`: a photo belongs to the top folder that it lies in, however deep.
 
     Attributes:
@@ -50,18 +58,6 @@ class Folders:
     @property
     def name(self) -> str:
         return str(self.root)
-
-    @property
-    def classes(self) -> None:
-        return None
-
-    @property
-    def multi_label(self) -> bool:
-        return False
-
-    @property
-    def tree(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
 
     def entries(self) -> Iterator[Entry]:
         """The photos and the rest, a folder at a time, each by name.

@@ -11,10 +11,10 @@ from recordio_prep.sources.idx_file import IdxFile, opened_idx
 from recordio_prep.sources.labels import class_names
 from recordio_prep.sources.pgm import EXTENSION, pgm, pgm_size
 from recordio_prep.sources.positioned import opened_file, positions, read_at
-from recordio_prep.sources.source import Photo
+from recordio_prep.sources.source import FlatCategories, Photo, SingleLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _PICTURES_NAME = re.compile(r"images([-.])idx3")
@@ -24,7 +24,7 @@ _CHUNK_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Idx:
+class Idx(SingleLabel, FlatCategories):
     """The pictures of one pair of IDX files, as grey PGM files `<class>/<place from 0>.pgm`.
 
     Attributes:
@@ -67,16 +67,6 @@ class Idx:
         count = 1 + max(max(chunk) for chunk in _chunks(labels_idx))
         classes = class_names(count, names, source=str(labels))
         return cls(str(pictures), pictures_idx, labels_idx, classes)
-
-    @property
-    def multi_label(self) -> bool:
-        """A picture has one label."""
-        return False
-
-    @property
-    def tree(self) -> Mapping[str, tuple[str, ...]]:
-        """Empty: labels are flat."""
-        return {}
 
     def entries(self) -> Iterator[Photo]:
         """Every picture, in the file's order; nothing is left out.

@@ -15,10 +15,10 @@ from recordio_prep.sources.download_settings import DownloadSettings
 from recordio_prep.sources.link_cache import Failed, LinkCache, link_digest
 from recordio_prep.sources.link_table import LinkTable
 from recordio_prep.sources.seen_links import SeenLinks
-from recordio_prep.sources.source import LeftOut, Photo, is_listable, printable
+from recordio_prep.sources.source import FlatCategories, LeftOut, Photo, is_listable, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from recordio_prep.sources.link_cache import Outcome
@@ -36,7 +36,7 @@ _CREDENTIALS = re.compile(r"//[^/?#]*@")
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class Links(FlatCategories):
     """A source of photos that are downloaded, once, into a cache.
 
     `Links.find` is how to make one.
@@ -98,11 +98,6 @@ class Links:
             rows=rows,
             strays=strays,
         )
-
-    @property
-    def tree(self) -> Mapping[str, tuple[str, ...]]:
-        """Links come in flat categories."""
-        return {}
 
     def entries(self) -> Iterator[Entry]:
         """The links in their order, downloaded ahead as far as `settings.ahead` says.

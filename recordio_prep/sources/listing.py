@@ -16,10 +16,10 @@ from recordio_prep.sources.labels import MAX_CLASSES, class_names, whole_number
 from recordio_prep.sources.lines import MAX_LINE_BYTES, read_lines, shown
 from recordio_prep.sources.positioned import open_regular, opened_file
 from recordio_prep.sources.seen import Seen, opened_seen
-from recordio_prep.sources.source import LeftOut, Photo, is_listable, printable
+from recordio_prep.sources.source import FlatCategories, LeftOut, Photo, is_listable, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from recordio_prep.sources.lines import Line
@@ -33,7 +33,7 @@ _MIN_FIELDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(FlatCategories):
     """The photos of one list.
 
     One label in a line is the photo's category; several are one for each category, 1 where the
@@ -77,11 +77,6 @@ class Listing:
     def name(self) -> str:
         """The list's path."""
         return str(self.lst)
-
-    @property
-    def tree(self) -> Mapping[str, tuple[str, ...]]:
-        """Empty: a list knows no category tree."""
-        return {}
 
     def entries(self) -> Iterator[Entry]:
         """The list's photos, in its order.

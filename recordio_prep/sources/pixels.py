@@ -14,10 +14,10 @@ from recordio_prep.sources.labels import MAX_CLASSES, class_names, whole_number
 from recordio_prep.sources.lines import MAX_LINE_BYTES, read_lines, shown
 from recordio_prep.sources.pgm import EXTENSION, pgm, pgm_size
 from recordio_prep.sources.positioned import file_version, opened_file, positions, read_at
-from recordio_prep.sources.source import LeftOut, Photo, printable
+from recordio_prep.sources.source import FlatCategories, LeftOut, Photo, SingleLabel, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from recordio_prep.sources.lines import Line
@@ -29,7 +29,7 @@ _HINT = "a line is `label,pixel1,...`, as many pixels as a square has, values 0 
 
 
 @dataclass(frozen=True, slots=True)
-class Pixels:
+class Pixels(SingleLabel, FlatCategories):
     """The pictures of one CSV file, as grey PGM files `<class>/<line number>.pgm`.
 
     Attributes:
@@ -65,16 +65,6 @@ class Pixels:
     def name(self) -> str:
         """The file's path."""
         return str(self.path)
-
-    @property
-    def multi_label(self) -> bool:
-        """A picture has one label."""
-        return False
-
-    @property
-    def tree(self) -> Mapping[str, tuple[str, ...]]:
-        """Empty: labels are flat."""
-        return {}
 
     def entries(self) -> Iterator[Entry]:
         """The file's pictures, in its order; a line that is none is left out.

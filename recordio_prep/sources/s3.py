@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
@@ -23,10 +22,18 @@ from recordio_prep.sources.s3_access import (
     refusal,
     refusals_told,
 )
-from recordio_prep.sources.source import LeftOut, Photo, is_listable, printable
+from recordio_prep.sources.source import (
+    ClassesThatOccur,
+    FlatCategories,
+    LeftOut,
+    Photo,
+    SingleLabel,
+    is_listable,
+    printable,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ObjectTypeDef
 
@@ -38,7 +45,7 @@ _COLD = frozenset(("GLACIER", "DEEP_ARCHIVE"))
 
 
 @dataclass(frozen=True, slots=True)
-class S3Prefix:
+class S3Prefix(ClassesThatOccur, SingleLabel, FlatCategories):
     """`s3://bucket/prefix/<category>/...`, by the rules of category folders.
 
     A `Source`. An object is as it was listed, by its ETag, or its `read` says that it is not.
@@ -59,21 +66,6 @@ class S3Prefix:
     def name(self) -> str:
         """See Source."""
         return self.uri
-
-    @property
-    def classes(self) -> None:
-        """See Source: the sorted names that occur."""
-        return
-
-    @property
-    def multi_label(self) -> bool:
-        """See Source: an object lies in one folder."""
-        return False
-
-    @property
-    def tree(self) -> Mapping[str, tuple[str, ...]]:
-        """See Source: flat."""
-        return MappingProxyType({})
 
     def entries(self) -> Iterator[Entry]:
         """See Source: in the order of the keys' UTF-8 bytes, which is S3's own.

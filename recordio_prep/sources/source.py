@@ -102,6 +102,36 @@ class Source(Protocol):
         ...
 
 
+class ClassesThatOccur:
+    """Of sources that do not say which categories there are: those that occur are meant."""
+
+    __slots__ = ()
+
+    @property
+    def classes(self) -> None:
+        return None
+
+
+class SingleLabel:
+    """Of sources in which a photo has one category."""
+
+    __slots__ = ()
+
+    @property
+    def multi_label(self) -> bool:
+        return False
+
+
+class FlatCategories:
+    """Of sources without a category tree."""
+
+    __slots__ = ()
+
+    @property
+    def tree(self) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+
 def printable(path: str) -> str:
     """The path as UTF-8 text of one field of `.lst`: what cannot stand there is escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
