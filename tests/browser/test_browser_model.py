@@ -100,6 +100,7 @@ def test_a_photo_that_comes_before_the_description_waits_for_it(page, stack):
 
 def test_the_description_is_asked_for_once(page, stack):
     """Opening the page is enough; a photo costs no request more than its own."""
+    page.wait_for_load_state("networkidle")  # what the page asked as it was opened is over
     asked = []
     page.on("request", lambda sent: asked.append(sent.url.rpartition("/")[2]))
     page.reload()
