@@ -1,4 +1,4 @@
-"""Encodes the catalog's photos in chunks on any number of workers, and goes on where it stopped.
+"""Encodes the catalog's photos in chunks on any engine, and goes on where it stopped.
 
 A chunk is a run of consecutive photos of the listing. A worker reads, prepares and encodes it,
 writes the payloads into the spool itself, and hands back only what is known of each photo; the
@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from tqdm import tqdm
 
 from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo
-from recordio_prep.workers import Crashed, run
+from recordio_prep.workers import Crashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from recordio_prep.catalog import Catalog
+    from recordio_prep.engines import Engine
     from recordio_prep.settings import Settings
     from recordio_prep.sources.source import Source
-    from recordio_prep.spool import Spool
+    from recordio_prep.spool import Spooler
 
 _CHUNKS = 64
 """So many at least, if there are photos enough: the workers end at about the same time."""
@@ -58,7 +59,7 @@ class Chunk:
     photos: tuple[Listed, ...]
     sources: Mapping[str, Source]
     recipe: Recipe
-    spool: Spool
+    spool: Spooler
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +74,17 @@ class Outcome:
 def encode_chunks(
     catalog: Catalog,
     sources: Mapping[str, Source],
-    spool: Spool,
+    spool: Spooler,
     settings: Settings,
     *,
-    workers: int,
+    engine: Engine,
 ) -> None:
     """Encode every chunk that the catalog does not know as done.
 
     Each photo is encoded as its split, as far as that is known yet, wants it.
 
     Raises:
-        OSError: the spool cannot be written to.
+        OSError, BrokenOffError: the spool cannot be written to, or the engine was lost.
     """
     chunk_size = _chunk_size(catalog)
     photos = catalog.count("photos")
@@ -96,9 +97,15 @@ def encode_chunks(
     )
     encoded = min(len(done) * chunk_size, photos)
     with tqdm(total=photos, initial=encoded, desc="Encoding", unit="photo", disable=None) as bar:
-        for chunk, result in run(encode_chunk, pending, workers=workers):
-            outcome = _one_by_one(chunk) if isinstance(result, Crashed) else result
-            _remember(catalog, outcome)
+        crashed: list[Chunk] = []  # for later: other chunks are under way beside them now
+        for chunk, result in engine.run(encode_chunk, pending):
+            if isinstance(result, Crashed):
+                crashed.append(chunk)
+                continue
+            _remember(catalog, result)
+            bar.update(len(chunk.photos))
+        for chunk in crashed:
+            _remember(catalog, _one_by_one(chunk, engine))
             bar.update(len(chunk.photos))
 
 
@@ -106,7 +113,7 @@ def encode_chunk(chunk: Chunk) -> Outcome:
     """Encode the photos of a chunk and write them into the spool.
 
     Raises:
-        OSError: the spool cannot be written to.
+        OSError, BrokenOffError: the spool cannot be written to.
     """
     outcomes = (
         encode_photo(chunk.sources[photo.part], photo.locator, photo.encoding, chunk.recipe)
@@ -131,15 +138,15 @@ def _spooled(chunk: Chunk, outcomes: Iterator[Encoded | Unreadable]) -> Outcome:
     return Outcome(chunk.number, tuple(facts), tuple(unreadable))
 
 
-def _one_by_one(chunk: Chunk) -> Outcome:
-    """Encode a chunk that ended its worker again, each photo in a process of its own."""
+def _one_by_one(chunk: Chunk, engine: Engine) -> Outcome:
+    """Encode a chunk that ended its worker again, each photo apart from the others."""
     singles = (
         Chunk(chunk.number, (photo,), chunk.sources, chunk.recipe, chunk.spool)
         for photo in chunk.photos
     )
     results = {
         single.photos[0].id: Unreadable(_CRASHED) if isinstance(result, Crashed) else result
-        for single, result in run(_encode_single, singles, workers=1, apart=True)
+        for single, result in engine.run(_encode_single, singles, apart=True)
     }
     return _spooled(chunk, iter([results[photo.id] for photo in chunk.photos]))
 

@@ -22,6 +22,7 @@ from photo import Preparation
 from recordio_prep.catalog import Catalog, parted
 from recordio_prep.chunks import encode_chunks
 from recordio_prep.dataset import Dataset, Split
+from recordio_prep.engines import started
 from recordio_prep.files import sync_folder, written_through
 from recordio_prep.scan import scan
 from recordio_prep.selection import select_records
@@ -31,12 +32,14 @@ from recordio_prep.sources.folders import Folders
 from recordio_prep.split import divide
 from recordio_prep.stamp import STAMP_FILE, Stamp, file_sizes
 from recordio_prep.statistics import Moments
-from recordio_prep.workers import worker_count
+from recordio_prep.whereabouts import Whereabouts
 from recordio_prep.workplace import workplace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from recordio_prep.engines import Engine
+    from recordio_prep.s3_records import S3Records
     from recordio_prep.shards import Written
     from recordio_prep.sources.source import Source
     from recordio_prep.workplace import Workplace
@@ -51,12 +54,15 @@ _SHOWN = 20
 
 def prepare(
     photos: Path | Source,
-    out: Path,
+    out: Path | str,
     *,
     validation: Path | Source | None = None,
     test: Path | Source | None = None,
     strict: bool = False,
     workers: int | None = None,
+    work: Path | str | None = None,
+    state: Path | None = None,
+    engine: str | None = None,
     **options: Any,
 ) -> Dataset:
     """Pack photos into records that MXNet and SageMaker read.
@@ -67,31 +73,40 @@ def prepare(
 
     Args:
         photos: The folder of category folders, or another source.
-        out: Where the records go; made if absent.
+        out: Where the records go; a folder, made if absent, or `s3://bucket/prefix/`.
         validation: Photos of the same categories, packed as a whole as the validation split.
         test: Likewise for the test split.
         strict: Refuse to pack if any photo cannot be read.
-        workers: Processes; by default one for each core.
+        workers: Processes of this machine; by default one for each core.
+        work: Where encoded photos lie meanwhile (`recordio_prep.whereabouts.Whereabouts`).
+        state: Where the catalog lies meanwhile, likewise.
+        engine: What runs the work, likewise.
         options: Of `recordio_prep.settings.Settings`.
 
     Raises:
         DatasetError: the photos or settings cannot be used, or `strict` found unreadable photos.
+        BrokenOffError: the engine or S3 failed; what was reached is kept for the next run.
     """
     settings = Settings(**options | ({"train_ratio": 1.0} if validation else {}))
+    where = Whereabouts(out, work, state, engine)
+    where.check(settings)
     given = {"photos": photos, "validation": validation, "test": test}
-    _check_apart(out, given.values())
+    _check_apart(where.folder, given.values())
     sources = {part: _source(part, source) for part, source in given.items() if source}
-    with workplace(out) as place:
+    with workplace(where.folder, where.spool) as place:
         listing = Catalog.create(place.listing)
         scan(sources, listing, settings)
-        kept = _kept(out, listing.meta("inputs"), strict=strict)
+        kept = _kept(where.records or where.folder, listing.meta("inputs"), strict=strict)
         if kept:
             listing.close()
             logger.info("%s is up to date", out)
             return kept
         catalog = place.resume(listing)
         try:
-            return _pack(catalog, sources, place, out, settings, strict=strict, workers=workers)
+            with started(engine, catalog.count("photos"), workers) as running:
+                return _pack(
+                    catalog, sources, place, where, settings, strict=strict, engine=running
+                )
         finally:
             catalog.close()
 
@@ -100,37 +115,41 @@ def _source(part: str, source: Path | Source) -> Source:
     return Folders(source, may_lack=part != "photos") if isinstance(source, Path) else source
 
 
-def _kept(out: Path, inputs: str, *, strict: bool) -> Dataset | None:
-    stamp = Stamp.load(out)
+def _kept(out: Path | S3Records, inputs: str, *, strict: bool) -> Dataset | None:
+    stamp = Stamp.load(out) if isinstance(out, Path) else out.stamp()
     if stamp is None or not stamp.holds(out, inputs) or (strict and stamp.unreadable):
         return None
-    return Dataset.load(out)
+    return Dataset.load(out) if isinstance(out, Path) else out.dataset()
 
 
 def _pack(
     catalog: Catalog,
     sources: Mapping[str, Source],
     place: Workplace,
-    out: Path,
+    where: Whereabouts,
     settings: Settings,
     *,
     strict: bool,
-    workers: int | None,
+    engine: Engine,
 ) -> Dataset:
-    count = worker_count(catalog.count("photos"), workers)
     if not catalog.count("chunks"):
         divide(catalog, settings.train_ratio)  # as far as is known before the photos are read
         catalog.connection.commit()
-    encode_chunks(catalog, sources, place.spool, settings, workers=count)
+    encode_chunks(catalog, sources, place.spool, settings, engine=engine)
     _report_unreadable(catalog, strict=strict)
     select_records(catalog, settings)
     _check_classes(catalog, sources)
-    written = write_shards(catalog, place, sources, settings, workers=count)
+    if where.records is not None:
+        where.records.distrust()
+    written = write_shards(catalog, place, sources, settings, engine=engine, records=where.records)
     dataset = _dataset(catalog, settings)
     _write_left_out(catalog, sources, place.records / LEFT_OUT_FILE)
     if settings.shard_size is not None:
         _write_manifest(written, place.records / MANIFEST_FILE)
-    _publish(catalog, place, out, dataset)
+    if where.records is not None:
+        _publish_to_s3(catalog, place, where.records, dataset, written)
+    else:
+        _publish(catalog, place, where.folder, dataset)
     return dataset
 
 
@@ -268,6 +287,20 @@ def _publish(catalog: Catalog, place: Workplace, out: Path, dataset: Dataset) ->
     outputs = file_sizes(out, [*new, DATASET_FILE])
     unreadable = catalog.left_out_counts()["unreadable"]
     Stamp(catalog.meta("inputs"), outputs, unreadable).save(out)
+
+
+def _publish_to_s3(
+    catalog: Catalog, place: Workplace, out: S3Records, dataset: Dataset, written: Iterable[Written]
+) -> None:
+    """The shards are there already; what vouches for them comes last."""
+    out.bring(sorted(place.records.iterdir()))
+    new = {f"{shard.name}.{extension}" for shard in written for extension in EXTENSIONS}
+    new |= {path.name for path in place.records.iterdir()}
+    sizes = out.sizes()
+    out.remove(name for name in sizes if _RECORD_FILE.fullmatch(name) and name not in new)
+    outputs = {name: sizes[name] for name in sorted(new)}
+    unreadable = catalog.left_out_counts()["unreadable"]
+    out.vouch(dataset, Stamp(catalog.meta("inputs"), outputs, unreadable))
 
 
 def _check_apart(out: Path, sources: Iterable[Path | Source | None]) -> None:
