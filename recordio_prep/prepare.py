@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import logging
 import re
@@ -19,7 +18,7 @@ from contracts import (
     DatasetError,
 )
 from photo import Preparation
-from recordio_prep.catalog import Catalog, parted
+from recordio_prep.catalog import Catalog
 from recordio_prep.chunks import encode_chunks
 from recordio_prep.dataset import Dataset, Split
 from recordio_prep.engines import started
@@ -31,7 +30,7 @@ from recordio_prep.shards import EXTENSIONS, write_shards
 from recordio_prep.sources.folders import Folders
 from recordio_prep.split import divide
 from recordio_prep.stamp import STAMP_FILE, Stamp, file_sizes
-from recordio_prep.statistics import Moments
+from recordio_prep.summary import counts_by_class, fingerprint, moments
 from recordio_prep.whereabouts import Whereabouts
 from recordio_prep.workplace import workplace
 
@@ -92,6 +91,7 @@ def prepare(
     where.check(settings)
     given = {"photos": photos, "validation": validation, "test": test}
     _check_apart(where.folder, given.values())
+    where.check_apart(given.values())
     sources = {part: _source(part, source) for part, source in given.items() if source}
     with workplace(where.folder, where.spool) as place:
         listing = Catalog.create(place.listing)
@@ -178,7 +178,7 @@ def _report_unreadable(catalog: Catalog, *, strict: bool) -> None:
 
 def _check_classes(catalog: Catalog, sources: Mapping[str, Source]) -> None:
     """Every class is trained on, and every source that was given has a photo left."""
-    counts = _counts_by_class(catalog)
+    counts = counts_by_class(catalog)
     bare = [name for name in catalog.meta("classes") if not counts.get("train", {}).get(name)]
     given = set(sources) - {"photos"}
     bare += [sources[part].name for part in SPLITS if part in given and part not in counts]
@@ -189,23 +189,9 @@ def _check_classes(catalog: Catalog, sources: Mapping[str, Source]) -> None:
         )
 
 
-def _counts_by_class(catalog: Catalog) -> dict[str, dict[str, int]]:
-    """Records by split and class."""
-    counts: dict[str, dict[str, int]] = {}
-    rows = catalog.connection.execute(
-        "SELECT records.split, categories, COUNT(*) FROM records JOIN photos USING (id)"
-        " GROUP BY records.split, categories"
-    )
-    for split, categories, records in rows:
-        by_class = counts.setdefault(split, {})
-        for name in parted(categories):
-            by_class[name] = by_class.get(name, 0) + records
-    return counts
-
-
 def _dataset(catalog: Catalog, settings: Settings) -> Dataset:
     classes = tuple(catalog.meta("classes"))
-    counts = _counts_by_class(catalog)
+    counts = counts_by_class(catalog)
     photos = dict(
         catalog.connection.execute("SELECT split, COUNT(*) FROM records GROUP BY split").fetchall()
     )
@@ -214,7 +200,7 @@ def _dataset(catalog: Catalog, settings: Settings) -> Dataset:
         for split in SPLITS
         if split in photos
     }
-    mean, std = _moments(catalog, settings.size).mean_and_std()
+    mean, std = moments(catalog, settings.size).mean_and_std()
     return Dataset(
         classes=classes,
         preparation=Preparation(settings.size, settings.fit, mean, std),
@@ -224,33 +210,10 @@ def _dataset(catalog: Catalog, settings: Settings) -> Dataset:
         train_ratio=settings.train_ratio,
         encoding={split: settings.encoding_of(split) for split in splits},
         quality=settings.quality,
-        fingerprint=_fingerprint(catalog, settings),
+        fingerprint=fingerprint(catalog, settings),
         multi_label=catalog.meta("multi_label"),
         tree={name: tuple(levels) for name, levels in catalog.meta("tree").items()},
     )
-
-
-def _moments(catalog: Catalog, size: int) -> Moments:
-    """Of all training records, those that are repeated as often as they are."""
-    records, *sums = catalog.connection.execute(
-        "SELECT COUNT(*), SUM(red), SUM(green), SUM(blue), SUM(red2), SUM(green2), SUM(blue2)"
-        " FROM records JOIN facts USING (id) WHERE split = 'train'"
-    ).fetchone()
-    red, green, blue, red2, green2, blue2 = sums
-    return Moments(records * size * size, (red, green, blue), (red2, green2, blue2))
-
-
-def _fingerprint(catalog: Catalog, settings: Settings) -> str:
-    digest = hashlib.sha256(json.dumps(settings.to_dict()).encode())
-    for split in SPLITS:
-        rows = catalog.connection.execute(
-            "SELECT number, categories, path, digest FROM records JOIN photos USING (id)"
-            " JOIN facts USING (id) WHERE records.split = ? ORDER BY place",
-            (split,),
-        )
-        for number, categories, path, content in rows:
-            digest.update(f"\n{split}\t{number}\t{categories}\t{path}\t{content.hex()}".encode())
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _write_left_out(catalog: Catalog, sources: Mapping[str, Source], path: Path) -> None:

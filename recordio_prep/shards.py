@@ -15,13 +15,13 @@ from contracts import SPLITS, DatasetError
 from recordio_prep.catalog import Catalog, parted
 from recordio_prep.encode import Recipe, Unreadable, encode_photo
 from recordio_prep.errors import BrokenOffError
-from recordio_prep.files import sync_folder, written_through
+from recordio_prep.files import file_sizes_in, sync_folder, written_through
 from recordio_prep.recordio import RecordWriter
 from recordio_prep.spool import Piece
 from recordio_prep.workers import Crashed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from recordio_prep.engines import Engine
     from recordio_prep.s3_records import S3Records
@@ -93,8 +93,10 @@ class _Order:
     records: S3Records | None
 
 
-def plan_shards(catalog: Catalog, shard_size: int | None) -> list[Shard]:
-    """The shards of every split that has records, in order."""
+def plan_shards(
+    catalog: Catalog, shard_size: int | None, *, first_number: int = 0, step: int = 1
+) -> list[Shard]:
+    """The shards of every split that has records, in order, numbered from the first by steps."""
     counts = dict(
         catalog.connection.execute("SELECT split, COUNT(*) FROM records GROUP BY split").fetchall()
     )
@@ -106,7 +108,9 @@ def plan_shards(catalog: Catalog, shard_size: int | None) -> list[Shard]:
         elif shard_size is not None:
             shards += (
                 Shard(f"{split}_{number:05d}", split, first, min(shard_size, records - first))
-                for number, first in enumerate(range(0, records, shard_size))
+                for number, first in zip(
+                    itertools.count(first_number, step), range(0, records, shard_size), strict=False
+                )
             )
     return shards
 
@@ -119,6 +123,7 @@ def write_shards(
     *,
     engine: Engine,
     records: S3Records | None = None,
+    shards: Sequence[Shard] | None = None,
 ) -> tuple[Written, ...]:
     """Write every shard that is not there yet into the workplace's folder of records, or into S3.
 
@@ -129,13 +134,15 @@ def write_shards(
         settings: Of the records.
         engine: Runs the work; to one elsewhere the rows of a shard are sent with it.
         records: Where the shards go instead.
+        shards: Of the catalog's records; by default what `plan_shards` says.
 
     Raises:
         DatasetError: a photo had to be read again, and is another by now.
         OSError, BrokenOffError: the records cannot be written, or the engine was lost.
     """
-    shards = plan_shards(catalog, settings.shard_size)
-    known = _known(catalog, records.sizes() if records else _sizes(place.records))
+    if shards is None:
+        shards = plan_shards(catalog, settings.shard_size)
+    known = _known(catalog, records.sizes() if records else file_sizes_in(place.records))
     with_rows = engine.elsewhere
     labels = _Labels.of(catalog)
     orders = (
@@ -160,10 +167,6 @@ def write_shards(
             catalog.connection.commit()
             bar.update(written.records)
     return tuple(known[shard.name] for shard in shards)
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_size for path in folder.iterdir()}
 
 
 def _known(catalog: Catalog, sizes: Mapping[str, int]) -> dict[str, Written]:

@@ -12,10 +12,14 @@ from contracts import DatasetError
 from recordio_prep import engines
 from recordio_prep.s3_records import S3Records
 from recordio_prep.s3_storage import SCHEME
+from recordio_prep.sources.s3 import S3Prefix
+from recordio_prep.sources.s3_access import Address
 from recordio_prep.spool import Spool
 from recordio_prep.spool_s3 import S3Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from recordio_prep.settings import Settings
     from recordio_prep.spool import Spooler
 
@@ -51,6 +55,18 @@ class Whereabouts:
                 " cannot open the catalog and is sent the list of a whole file",
                 hint="give --shard-size 10000",
             )
+
+    def check_apart(self, sources: Iterable[object]) -> None:
+        """Raise a DatasetError where records in S3 would lie among the photos."""
+        for source in sources:
+            if self.records is None or not isinstance(source, S3Prefix):
+                continue
+            photos = Address.parse(source.uri.rstrip("/") + "/")
+            if str(self.records.prefix).startswith(str(photos)):
+                raise DatasetError(
+                    f"{self.records} lies in {source.uri}, expected a prefix apart from the photos",
+                    hint="give --out another prefix",
+                )
 
     @property
     def records(self) -> S3Records | None:
