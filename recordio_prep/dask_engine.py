@@ -126,6 +126,7 @@ def _cluster(workers: int) -> LocalCluster:
         memory_limit=0,
         dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
+        preload="recordio_prep.dask_worker",
     )
 
 
