@@ -1,4 +1,4 @@
-"""Encodes the catalog's photos in chunks on any number of workers, and goes on where it stopped.
+"""Encodes the catalog's photos in chunks on any engine, and goes on where it stopped.
 
 A chunk is a run of consecutive photos of the listing. A worker reads, prepares and encodes it,
 writes the payloads into the spool itself, and hands back only what is known of each photo; the
@@ -7,7 +7,6 @@ catalog is written by one process, a chunk in one transaction, after its payload
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,15 +15,16 @@ from tqdm import tqdm
 
 from contracts import DatasetError
 from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo, perceptual_hash
-from recordio_prep.workers import Crashed, run
+from recordio_prep.workers import Crashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from recordio_prep.catalog import Catalog
+    from recordio_prep.engines import Engine
     from recordio_prep.settings import Settings
     from recordio_prep.sources.source import Source
-    from recordio_prep.spool import Spool
+    from recordio_prep.spool import Spooler
 
 _CHUNKS = 32
 """So many at least, if there are photos enough: the workers end at about the same time."""
@@ -64,7 +64,7 @@ class Chunk:
     photos: tuple[Listed, ...]
     sources: Mapping[str, Source]
     recipe: Recipe
-    spool: Spool
+    spool: Spooler
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ class Outcome:
 def encode_chunks(
     catalog: Catalog,
     sources: Mapping[str, Source],
-    spool: Spool,
+    spool: Spooler,
     settings: Settings,
     *,
-    workers: int,
+    engine: Engine,
 ) -> None:
     """Encode every chunk that the catalog does not know as done.
 
@@ -91,7 +91,7 @@ def encode_chunks(
 
     Raises:
         DatasetError: the disk will not hold the records.
-        OSError: the spool cannot be written to.
+        OSError, BrokenOffError: the spool cannot be written to, or the engine was lost.
     """
     chunk_size = _chunk_size(catalog)
     photos = catalog.count("photos")
@@ -105,18 +105,22 @@ def encode_chunks(
         if number not in done
     )
     encoded = min(len(done) * chunk_size, photos)
-    has_space = False
     with tqdm(total=photos, initial=encoded, desc="Encoding", unit="photo", disable=None) as bar:
-        for chunk, result in run(encode_chunk, pending, workers=workers):
-            outcome = _one_by_one(chunk) if isinstance(result, Crashed) else result
-            _remember(catalog, outcome)
+        crashed: list[Chunk] = []  # for later: other chunks are under way beside them now
+        for number, (chunk, result) in enumerate(engine.run(encode_chunk, pending)):
+            if isinstance(result, Crashed):
+                crashed.append(chunk)
+                continue
+            _remember(catalog, result)
             bar.update(len(chunk.photos))
-            if not has_space:
+            if number == 0:
                 _check_space(catalog, spool, photos)
-                has_space = True
+        for chunk in crashed:
+            _remember(catalog, _one_by_one(chunk, engine))
+            bar.update(len(chunk.photos))
 
 
-def _check_space(catalog: Catalog, spool: Spool, photos: int) -> None:
+def _check_space(catalog: Catalog, spool: Spooler, photos: int) -> None:
     """After the first chunk: what all photos will need, by the mean of those that are encoded.
 
     Raises:
@@ -126,7 +130,7 @@ def _check_space(catalog: Catalog, spool: Spool, photos: int) -> None:
         "SELECT COUNT(*), TOTAL(length) FROM facts"
     ).fetchone()
     needed = 2 * spooled / max(encoded, 1) * photos - spooled  # the spool, and the records
-    free = shutil.disk_usage(spool.folder).free
+    free = spool.free_bytes()
     if needed * _SURE > free:
         raise DatasetError(
             f"{photos:,} photos need about {needed / 1e9:,.1f} GB more while they are packed,"
@@ -139,7 +143,7 @@ def encode_chunk(chunk: Chunk) -> Outcome:
     """Encode the photos of a chunk and write them into the spool.
 
     Raises:
-        OSError: the spool cannot be written to.
+        OSError, BrokenOffError: the spool cannot be written to.
     """
     outcomes = (
         encode_photo(chunk.sources[photo.part], photo.locator, photo.encoding, chunk.recipe)
@@ -164,15 +168,15 @@ def _spooled(chunk: Chunk, outcomes: Iterator[Encoded | Unreadable]) -> Outcome:
     return Outcome(chunk.number, start, tuple(facts), tuple(unreadable))
 
 
-def _one_by_one(chunk: Chunk) -> Outcome:
-    """Encode a chunk that ended its worker again, each photo in a process of its own."""
+def _one_by_one(chunk: Chunk, engine: Engine) -> Outcome:
+    """Encode a chunk that ended its worker again, each photo apart from the others."""
     singles = (
         Chunk(chunk.number, (photo,), chunk.sources, chunk.recipe, chunk.spool)
         for photo in chunk.photos
     )
     results = {
         single.photos[0].id: Unreadable(_CRASHED) if isinstance(result, Crashed) else result
-        for single, result in run(_encode_single, singles, workers=1, apart=True)
+        for single, result in engine.run(_encode_single, singles, apart=True)
     }
     return _spooled(chunk, iter([results[photo.id] for photo in chunk.photos]))
 

@@ -98,8 +98,11 @@ class Dataset:
 
     def save(self, records: Path) -> None:
         """Write `records/dataset.json`, all of it or nothing."""
-        document = json.dumps(self.to_dict(), indent=2) + "\n"
-        write_atomically(records / DATASET_FILE, document)
+        write_atomically(records / DATASET_FILE, self.text())
+
+    def text(self) -> str:
+        """The document as its file holds it."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:

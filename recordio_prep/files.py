@@ -44,6 +44,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def file_sizes_in(folder: Path) -> dict[str, int]:
+    """Bytes of every file in a folder, by name."""
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+
+
 @contextlib.contextmanager
 def staging(folder: Path) -> Iterator[Path]:
     """An empty folder inside `folder`, for this process alone; it is removed at the end.

@@ -13,7 +13,8 @@ from recordio_prep.check import check, write_report
 from recordio_prep.chunks import encode_chunks
 from recordio_prep.dataset import Dataset
 from recordio_prep.duplicates import find_families
-from recordio_prep.publishing import publish, write_left_out, write_manifest
+from recordio_prep.engines import started
+from recordio_prep.publishing import publish, publish_to_s3, write_left_out, write_manifest
 from recordio_prep.scan import scan
 from recordio_prep.selection import select_records
 from recordio_prep.settings import Settings
@@ -22,13 +23,15 @@ from recordio_prep.sources.folders import Folders
 from recordio_prep.split import divide
 from recordio_prep.stamp import Stamp
 from recordio_prep.summary import check_classes, summary
-from recordio_prep.workers import worker_count
+from recordio_prep.whereabouts import Whereabouts
 from recordio_prep.workplace import workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from recordio_prep.check import Check, Problem
+    from recordio_prep.engines import Engine
+    from recordio_prep.s3_records import S3Records
     from recordio_prep.sources.source import Source
     from recordio_prep.workplace import Workplace
 
@@ -39,12 +42,15 @@ _SHOWN = 20
 
 def prepare(
     photos: Path | Source,
-    out: Path,
+    out: Path | str,
     *,
     validation: Path | Source | None = None,
     test: Path | Source | None = None,
     strict: bool = False,
     workers: int | None = None,
+    work: Path | str | None = None,
+    state: Path | None = None,
+    engine: str | None = None,
     **options: Any,
 ) -> Dataset:
     """Pack photos into records that MXNet and SageMaker read.
@@ -56,28 +62,38 @@ def prepare(
 
     Args:
         photos: The folder of category folders, or another source.
-        out: Where the records go; made if absent.
+        out: Where the records go: a folder, made if absent, or `s3://bucket/prefix/`.
         validation: Photos of the same categories, packed as a whole as the validation split.
         test: Likewise for the test split.
         strict: Refuse to pack if a photo cannot be read, or the check finds an error or warning.
-        workers: Processes; by default one for each core.
+        workers: Processes of this machine; by default one for each core.
+        work: Where encoded photos lie meanwhile (`recordio_prep.whereabouts.Whereabouts`).
+        state: Where the catalog lies meanwhile, likewise.
+        engine: What runs the work, likewise.
         options: Of `recordio_prep.settings.Settings`.
 
     Raises:
         DatasetError: the photos or settings cannot be used, or `strict` minds something.
+        BrokenOffError: the engine or S3 failed; what was reached is kept for the next run.
     """
     settings = Settings(**options | ({"train_ratio": 1.0} if validation else {}))
-    sources = _sources(out, photos=photos, validation=validation, test=test)
-    with workplace(out) as place:
+    where = Whereabouts(out, work, state, engine)
+    where.check(settings)
+    sources = _sources(where.folder, photos=photos, validation=validation, test=test)
+    where.check_apart(sources.values())
+    with workplace(where.folder, where.spool) as place:
         listing = Catalog.create(place.listing)
         scan(sources, listing, settings)
-        kept = _kept(out, listing.meta("inputs"), strict=strict)
+        kept = _kept(where.records or where.folder, listing.meta("inputs"), strict=strict)
         if kept:
             listing.close()
             logger.info("%s is up to date", out)
             return kept
-        with contextlib.closing(place.resume(listing)) as catalog:
-            return _pack(catalog, sources, place, out, settings, strict=strict, workers=workers)
+        with (
+            contextlib.closing(place.resume(listing)) as catalog,
+            started(engine, catalog.count("photos"), workers) as running,
+        ):
+            return _pack(catalog, sources, place, where, settings, strict=strict, engine=running)
 
 
 def check_photos(
@@ -111,7 +127,8 @@ def check_photos(
         listing = Catalog.create(place.listing)
         scan(sources, listing, settings)
         with contextlib.closing(place.resume(listing)) as catalog:
-            _encode(catalog, sources, place, settings, workers)
+            with started(None, catalog.count("photos"), workers) as engine:
+                _encode(catalog, sources, place, settings, engine)
             with place.payloads(catalog) as payload:
                 _find_families(catalog, payload)
                 found = check(catalog, payload, size=settings.size)
@@ -129,24 +146,24 @@ def _source(part: str, source: Path | Source) -> Source:
     return Folders(source, may_lack=part != "photos") if isinstance(source, Path) else source
 
 
-def _kept(out: Path, inputs: str, *, strict: bool) -> Dataset | None:
-    stamp = Stamp.load(out)
+def _kept(out: Path | S3Records, inputs: str, *, strict: bool) -> Dataset | None:
+    stamp = Stamp.load(out) if isinstance(out, Path) else out.stamp()
     if stamp is None or not stamp.holds(out, inputs) or (strict and stamp.problems):
         return None
-    return Dataset.load(out)
+    return Dataset.load(out) if isinstance(out, Path) else out.dataset()
 
 
 def _pack(
     catalog: Catalog,
     sources: Mapping[str, Source],
     place: Workplace,
-    out: Path,
+    where: Whereabouts,
     settings: Settings,
     *,
     strict: bool,
-    workers: int | None,
+    engine: Engine,
 ) -> Dataset:
-    count = _encode(catalog, sources, place, settings, workers)
+    _encode(catalog, sources, place, settings, engine)
     if strict:
         _refuse_unreadable(catalog)
     with place.payloads(catalog) as payload:
@@ -157,11 +174,18 @@ def _pack(
     _tell(found.problems, strict=strict)
     write_report(found, place.records)
     write_left_out(catalog, sources, place.records / LEFT_OUT_FILE)
-    written = write_shards(catalog, place, sources, settings, workers=count)
+    out = where.records
+    if out is not None:
+        out.distrust()
+    written = write_shards(catalog, place, sources, settings, engine=engine, records=out)
     if settings.shard_size is not None:
         write_manifest(written, place.records / MANIFEST_FILE)
     dataset = summary(catalog, settings)
-    publish(place.records, out, dataset, Stamp.of(catalog.meta("inputs"), found.problems))
+    stamp = Stamp.of(catalog.meta("inputs"), found.problems)
+    if out is not None:
+        publish_to_s3(place.records, out, dataset, stamp, written)
+    else:
+        publish(place.records, where.folder, dataset, stamp)
     return dataset
 
 
@@ -170,15 +194,12 @@ def _encode(
     sources: Mapping[str, Source],
     place: Workplace,
     settings: Settings,
-    workers: int | None,
-) -> int:
-    """Encode all photos; the number of processes that did."""
-    count = worker_count(catalog.count("photos"), workers)
+    engine: Engine,
+) -> None:
     if not catalog.count("chunks"):
         divide(catalog, settings.train_ratio)  # as far as is known before the photos are read
         catalog.connection.commit()
-    encode_chunks(catalog, sources, place.spool, settings, workers=count)
-    return count
+    encode_chunks(catalog, sources, place.spool, settings, engine=engine)
 
 
 def _find_families(catalog: Catalog, payload: Callable[[int], bytes]) -> None:

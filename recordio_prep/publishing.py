@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from recordio_prep.catalog import Catalog
     from recordio_prep.dataset import Dataset
+    from recordio_prep.s3_records import S3Records
     from recordio_prep.shards import Written
     from recordio_prep.sources.source import Source
 
@@ -63,3 +64,16 @@ def publish(records: Path, out: Path, dataset: Dataset, stamp: Stamp) -> None:
     sync_folder(out)
     dataset.save(out)
     replace(stamp, outputs=file_sizes(out, [*new, DATASET_FILE])).save(out)
+
+
+def publish_to_s3(
+    records: Path, out: S3Records, dataset: Dataset, stamp: Stamp, shards: Iterable[Written]
+) -> None:
+    """Likewise into a prefix of S3, where the workers have put the shards already."""
+    files = sorted(records.iterdir())
+    out.bring(files)
+    new = {f"{shard.name}.{extension}" for shard in shards for extension in EXTENSIONS}
+    new |= {path.name for path in files}
+    sizes = out.sizes()
+    out.remove(name for name in sizes if _RECORD_FILE.fullmatch(name) and name not in new)
+    out.vouch(dataset, replace(stamp, outputs={name: sizes[name] for name in sorted(new)}))

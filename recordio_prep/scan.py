@@ -16,7 +16,7 @@ from recordio_prep.sources.source import LeftOut, Photo
 from recordio_prep.split import rank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from recordio_prep.catalog import Catalog
     from recordio_prep.settings import Settings
@@ -94,11 +94,11 @@ def _categories(catalog: Catalog, part: str) -> tuple[str, ...]:
     return tuple(sorted({name for (categories,) in rows for name in parted(categories)}))
 
 
-def _check(part: str, source: Source, catalog: Catalog, classes: Iterable[str]) -> None:
+def _check(part: str, source: Source, catalog: Catalog, classes: Sequence[str]) -> None:
     used = _categories(catalog, part)
     if not catalog.count("photos", "part = ?", (part,)):
         raise _found_nothing(part, source, catalog)
-    if part == "photos" and len(used) < _MIN_CATEGORIES:
+    if part == "photos" and len(classes) < _MIN_CATEGORIES:
         raise DatasetError(
             f"{source.name}: one category ({', '.join(used)}), expected at least {_MIN_CATEGORIES}",
             hint="give the folder above the category folders, and a folder to each category",

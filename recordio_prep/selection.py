@@ -87,6 +87,13 @@ def select_records(catalog: Catalog, settings: Settings) -> None:
     keep_families_together(catalog)
     divided = not catalog.count("photos", "part = 'validation'")
     divide(catalog, settings.train_ratio if divided else 1.0)
+    put_in_order(catalog, settings)
+    connection.commit()
+
+
+def put_in_order(catalog: Catalog, settings: Settings) -> None:
+    """Make every photo that has a split a record, in its order and with its number."""
+    connection = catalog.connection
     connection.execute("DELETE FROM records")
     connection.execute("DROP TABLE IF EXISTS temp.drawn")
     connection.execute(_DRAWN)
@@ -96,7 +103,6 @@ def select_records(catalog: Catalog, settings: Settings) -> None:
         )
     connection.execute(_RECORDS)
     connection.execute("DROP TABLE temp.drawn")
-    connection.commit()
 
 
 def _drop(catalog: Catalog, query: str, *parameters: Any) -> None:

@@ -1,11 +1,13 @@
-"""Encoded photos on their way: a file a chunk, there as a whole or not at all."""
+"""Encoded photos on their way: a file or object a chunk, there as a whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from contracts import RecordError
 
@@ -16,16 +18,61 @@ if TYPE_CHECKING:
 _OPEN_FILES = 128
 
 
+class Piece(NamedTuple):
+    """Where a payload lies: the chunk, its first byte there, and its bytes."""
+
+    chunk: int
+    start: int
+    length: int
+
+
+class PayloadReader(Protocol):
+    """Reads payloads back."""
+
+    def payloads(self, pieces: Iterable[Piece]) -> Iterator[bytes]:
+        """The payloads in the order of the pieces, which need none.
+
+        Raises:
+            RecordError: a chunk is not there, or shorter than was noted.
+        """
+        ...
+
+
+class Spooler(Protocol):
+    """A place for chunks that every worker reaches. Its methods may be called anywhere at once."""
+
+    def write(self, chunk: int, payloads: Iterable[bytes]) -> None:
+        """Write a chunk's payloads one behind the other; what stood there is replaced."""
+        ...
+
+    def holds(self, chunk: int, length: int) -> bool:
+        """Whether a chunk of that many bytes, which was written once, is there still."""
+        ...
+
+    def free_bytes(self) -> float:
+        """How much more it can take; infinity where nothing limits it."""
+        ...
+
+    def reader(self) -> contextlib.AbstractContextManager[PayloadReader]:
+        """Reads payloads back, until the end of the block."""
+        ...
+
+    def clear(self) -> None:
+        """Remove every chunk, and make room for others."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """A folder of chunks."""
+    """A folder of chunks: a Spooler for this machine, or for several that share the folder."""
 
     folder: Path
 
     def write(self, chunk: int, payloads: Iterable[bytes]) -> None:
-        """Write a chunk's payloads one behind the other, to the disk itself."""
+        """See Spooler; to the disk itself."""
         path = self.path(chunk)
-        temporary = path.with_suffix(".partial")
+        # Where a worker was taken for lost, another may write the same chunk at the same time.
+        temporary = path.with_suffix(f".{socket.gethostname()}-{os.getpid()}.partial")
         with temporary.open("wb") as file:
             file.writelines(payloads)
             file.flush()
@@ -33,21 +80,27 @@ class Spool:
         temporary.replace(path)
 
     def holds(self, chunk: int, length: int) -> bool:
-        """Whether a chunk of that many bytes is there.
-
-        After a loss of power the catalog may know of a chunk whose name the disk does not.
-        """
+        """See Spooler. After a loss of power the catalog may know of more than the disk."""
         path = self.path(chunk)
         return path.exists() and path.stat().st_size == length
 
+    def free_bytes(self) -> float:
+        """See Spooler."""
+        return shutil.disk_usage(self.folder).free
+
     @contextlib.contextmanager
     def reader(self) -> Iterator[SpoolReader]:
-        """Reads payloads back, in any order."""
+        """See Spooler."""
         reader = SpoolReader(self)
         try:
             yield reader
         finally:
             reader.close()
+
+    def clear(self) -> None:
+        """See Spooler."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
 
     def path(self, chunk: int) -> Path:
         """The chunk's file."""
@@ -61,12 +114,11 @@ class SpoolReader:
         self._spool = spool
         self._open: dict[int, int] = {}
 
-    def read(self, chunk: int, start: int, length: int) -> bytes:
-        """A payload.
+    def payloads(self, pieces: Iterable[Piece]) -> Iterator[bytes]:
+        """See PayloadReader."""
+        return (self._payload(*piece) for piece in pieces)
 
-        Raises:
-            RecordError: the chunk is shorter than was noted: the disk lost it.
-        """
+    def _payload(self, chunk: int, start: int, length: int) -> bytes:
         payload = os.pread(self._descriptor(chunk), length, start)
         if len(payload) < length:
             raise RecordError(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recordio_prep.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from recordio_prep.check import Problem
+    from recordio_prep.s3_records import S3Records
 
 STAMP_FILE = ".stamp.json"
 
@@ -47,11 +48,19 @@ class Stamp:
 
     def save(self, records: Path) -> None:
         """Write the stamp, all of it or nothing."""
-        write_atomically(records / STAMP_FILE, json.dumps(asdict(self)) + "\n")
+        write_atomically(records / STAMP_FILE, self.text())
 
-    def holds(self, records: Path, inputs: str) -> bool:
+    def text(self) -> str:
+        """The stamp as its file holds it."""
+        return json.dumps(asdict(self)) + "\n"
+
+    def holds(self, records: Path | S3Records, inputs: str) -> bool:
         """Whether the photos are the same still, and the files as they were written."""
-        return self.inputs == inputs and self.outputs == file_sizes(records, self.outputs)
+        if self.inputs != inputs:
+            return False
+        if isinstance(records, Path):
+            return self.outputs == file_sizes(records, self.outputs)
+        return self.outputs.items() <= records.sizes().items()
 
 
 def file_sizes(folder: Path, names: Mapping[str, int] | list[str]) -> dict[str, int]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def summary(catalog: Catalog, settings: Settings) -> Dataset:
     """The document of the catalog's records."""
     classes = tuple(catalog.meta("classes"))
-    counts = _counts_by_class(catalog)
+    counts = counts_by_class(catalog)
     photos = dict(
         catalog.connection.execute("SELECT split, COUNT(*) FROM records GROUP BY split").fetchall()
     )
@@ -32,7 +32,7 @@ def summary(catalog: Catalog, settings: Settings) -> Dataset:
         for split in SPLITS
         if split in photos
     }
-    mean, std = _moments(catalog, settings.size).mean_and_std()
+    mean, std = moments(catalog, settings.size).mean_and_std()
     return Dataset(
         classes=classes,
         preparation=Preparation(settings.size, settings.fit, mean, std),
@@ -42,7 +42,7 @@ def summary(catalog: Catalog, settings: Settings) -> Dataset:
         train_ratio=settings.train_ratio,
         encoding={split: settings.encoding_of(split) for split in splits},
         quality=settings.quality,
-        fingerprint=_fingerprint(catalog, settings),
+        fingerprint=fingerprint(catalog, settings),
         multi_label=catalog.meta("multi_label"),
         tree={name: tuple(levels) for name, levels in catalog.meta("tree").items()},
     )
@@ -54,7 +54,7 @@ def check_classes(catalog: Catalog, sources: Mapping[str, Source]) -> None:
     Raises:
         DatasetError: one is not, or has none.
     """
-    counts = _counts_by_class(catalog)
+    counts = counts_by_class(catalog)
     bare = [name for name in catalog.meta("classes") if not counts.get("train", {}).get(name)]
     given = set(sources) - {"photos"}
     bare += [sources[part].name for part in SPLITS if part in given and part not in counts]
@@ -70,7 +70,7 @@ def check_classes(catalog: Catalog, sources: Mapping[str, Source]) -> None:
         )
 
 
-def _counts_by_class(catalog: Catalog) -> dict[str, dict[str, int]]:
+def counts_by_class(catalog: Catalog) -> dict[str, dict[str, int]]:
     """Records by split and class."""
     counts: dict[str, dict[str, int]] = {}
     rows = catalog.connection.execute(
@@ -84,7 +84,7 @@ def _counts_by_class(catalog: Catalog) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _moments(catalog: Catalog, size: int) -> Moments:
+def moments(catalog: Catalog, size: int) -> Moments:
     """Of all training records, those that are repeated as often as they are."""
     records, *sums = catalog.connection.execute(
         "SELECT COUNT(*), SUM(red), SUM(green), SUM(blue), SUM(red2), SUM(green2), SUM(blue2)"
@@ -94,7 +94,8 @@ def _moments(catalog: Catalog, size: int) -> Moments:
     return Moments(records * size * size, (red, green, blue), (red2, green2, blue2))
 
 
-def _fingerprint(catalog: Catalog, settings: Settings) -> str:
+def fingerprint(catalog: Catalog, settings: Settings) -> str:
+    """SHA-256 over settings, and number, categories, path and content of every record."""
     digest = hashlib.sha256(json.dumps(settings.to_dict()).encode())
     for split in SPLITS:
         rows = catalog.connection.execute(

@@ -11,20 +11,28 @@ from typing import TYPE_CHECKING
 from contracts import DatasetError
 from recordio_prep.catalog import Catalog, remove
 from recordio_prep.files import sole_writer
-from recordio_prep.spool import Spool
+from recordio_prep.spool import Piece, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from recordio_prep.spool import Spooler
 
 _FOLDER = ".preparing"
 
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """`<out>/.preparing`, with the catalog, the spool and the records until they are whole."""
+    """`<out>/.preparing`, with the catalog, the spool and the records until they are whole.
+
+    Attributes:
+        folder: Of this process alone, on this machine.
+        elsewhere: The spool, if it is not in the folder.
+    """
 
     folder: Path
+    elsewhere: Spooler | None = None
 
     @property
     def listing(self) -> Path:
@@ -37,8 +45,9 @@ class Workplace:
         return self.folder / "catalog.sqlite"
 
     @property
-    def spool(self) -> Spool:
-        return Spool(self.folder / "spool")
+    def spool(self) -> Spooler:
+        """Every worker has to reach it."""
+        return self.elsewhere or Spool(self.folder / "spool")
 
     @property
     def records(self) -> Path:
@@ -53,7 +62,7 @@ class Workplace:
                 row = catalog.connection.execute(
                     "SELECT chunk, start, length FROM facts WHERE id = ?", (photo,)
                 ).fetchone()
-                return spool.read(*row)
+                return next(iter(spool.payloads([Piece(*row)])))
 
             yield payload
 
@@ -71,9 +80,9 @@ class Workplace:
         if earlier is not None:
             earlier.close()
         listing.close()
-        for folder in (self.spool.folder, self.records):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+        self.spool.clear()
+        shutil.rmtree(self.records, ignore_errors=True)
+        self.records.mkdir()
         remove(self.catalog)  # a journal of its own that stayed would be taken for the new one's
         self.listing.replace(self.catalog)
         catalog = Catalog.open(self.catalog)
@@ -86,12 +95,14 @@ class Workplace:
 
     def remove(self) -> None:
         """End: nothing is left to resume."""
+        if self.elsewhere is not None:
+            self.elsewhere.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def workplace(out: Path) -> Iterator[Workplace]:
-    """The workplace in `out`, for this process alone.
+def workplace(out: Path, spool: Spooler | None = None) -> Iterator[Workplace]:
+    """The workplace in `out`, for this process alone; its spool may be elsewhere.
 
     It is removed where the work ends, or cannot be done as asked. Where it was interrupted (Ctrl-C,
     a kill, a full disk), it stays, so that the same call goes on from there.
@@ -101,7 +112,7 @@ def workplace(out: Path) -> Iterator[Workplace]:
             at work in it.
     """
     with sole_writer(out):
-        place = Workplace(out / _FOLDER)
+        place = Workplace(out / _FOLDER, spool)
         try:
             place.folder.mkdir(exist_ok=True)
             yield place

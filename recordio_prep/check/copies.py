@@ -17,13 +17,14 @@ LEAKS = "parts > 1"
 _MEMBERS = 4
 _FAMILIES = """
     SELECT family, COUNT(*) AS many, COUNT(DISTINCT categories) AS labels,
-        COUNT(DISTINCT part) AS parts, COUNT(DISTINCT digest) = 1 AS same
+        COUNT(DISTINCT part) AS parts, COUNT(DISTINCT digest) = 1 AS same,
+        MIN(path) AS first
     FROM families JOIN known USING (id) GROUP BY family HAVING COUNT(*) > 1
 """
 # One photo of every category and part before a second of any, so that what is wrong can be seen.
 _FIRST_MEMBERS = """
     WHERE family = ? ORDER BY
-        ROW_NUMBER() OVER (PARTITION BY part, categories ORDER BY id), part, categories LIMIT ?
+        ROW_NUMBER() OVER (PARTITION BY part, categories ORDER BY path), part, categories LIMIT ?
 """
 
 
@@ -35,7 +36,7 @@ def copies(catalog: Catalog, kind: str) -> Copies:
     ).fetchone()
     largest = select(
         f"SELECT family, many, same FROM ({_FAMILIES}) WHERE {kind}"  # noqa: S608 (literals of ours)
-        " ORDER BY many DESC, family LIMIT ?",
+        " ORDER BY many DESC, first LIMIT ?",
         (EXAMPLES,),
     ).fetchall()
     shown = tuple(

@@ -192,7 +192,15 @@ class Check:
     pictures: Mapping[int, bytes] = field(default_factory=dict, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form, the same for the same photos: no times, no pictures."""
-        document = asdict(self)
+        """The JSON form, the same for the same photos: no times, pictures or catalog numbers."""
+        document: dict[str, Any] = _without_ids(asdict(self))
         del document["pictures"]
         return {"format": FORMAT_VERSION, **document}
+
+
+def _without_ids(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_ids(inner) for key, inner in value.items() if key != "id"}
+    if isinstance(value, list | tuple):
+        return [_without_ids(inner) for inner in value]
+    return value

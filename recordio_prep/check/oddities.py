@@ -41,7 +41,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 _QUERY = """
     SELECT categories, id, red, green, blue, red2, green2, blue2
     FROM known WHERE part = 'photos' AND detail >= ?
-    ORDER BY categories, id
+    ORDER BY categories, path
 """
 
 
@@ -52,7 +52,7 @@ def single_colour(catalog: Catalog) -> Found:
         catalog.count("known", where, (SINGLE_COLOUR_DETAIL,)),
         examples(
             catalog,
-            f"WHERE {where} ORDER BY detail, id LIMIT {EXAMPLES}",
+            f"WHERE {where} ORDER BY detail, part, path LIMIT {EXAMPLES}",
             (SINGLE_COLOUR_DETAIL,),
         ),
     )

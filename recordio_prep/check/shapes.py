@@ -32,13 +32,13 @@ def shapes(catalog: Catalog, size: int) -> Shapes:
         extreme=catalog.count("known", extreme, (MAX_ASPECT,)),
         upscaled_examples=examples(
             catalog,
-            f"WHERE {upscaled} ORDER BY min(width, height), id LIMIT {EXAMPLES}",
+            f"WHERE {upscaled} ORDER BY min(width, height), part, path LIMIT {EXAMPLES}",
             (size,),
             remark="width || ' x ' || height || ' pixels'",
         ),
         extreme_examples=examples(
             catalog,
-            f"WHERE {extreme} ORDER BY {_LONGER_TO_SHORTER} DESC, id LIMIT {EXAMPLES}",
+            f"WHERE {extreme} ORDER BY {_LONGER_TO_SHORTER} DESC, part, path LIMIT {EXAMPLES}",
             (MAX_ASPECT,),
             remark="width || ' x ' || height || ' pixels'",
         ),

@@ -98,6 +98,7 @@ def _walk(root: Path) -> Iterator[Entry]:
     pending = [(root, "", frozenset((_identity(root),)))]
     while pending:
         folder, prefix, above = pending.pop()
+        inner = []
         for entry in _entries(folder):
             path = prefix + entry.name
             if entry.name.startswith("."):
@@ -107,7 +108,8 @@ def _walk(root: Path) -> Iterator[Entry]:
             elif (identity := _identity(Path(entry.path))) in above:
                 yield LeftOut(printable(path), "a link to a folder above it", photo=False)
             else:
-                pending.append((Path(entry.path), path + "/", above | {identity}))
+                inner.append((Path(entry.path), path + "/", above | {identity}))
+        pending += reversed(inner)  # the first is taken next
 
 
 def _file(entry: os.DirEntry[str], path: str) -> Entry:

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
 
 from contracts import MAX_PHOTO_BYTES, DatasetError, PhotoError
 from photo import looks_like_photo
+from recordio_prep.errors import BrokenOffError
 from recordio_prep.sources.folders import PHOTO_EXTENSIONS
 from recordio_prep.sources.s3_access import (
     BODY_ATTEMPTS,
@@ -86,9 +87,15 @@ class S3Prefix(ClassesThatOccur, SingleLabel, FlatCategories):
                 yield LeftOut(printable(hidden), "hidden", photo=False)
 
     def read(self, locator: str) -> bytes:
-        """See Source; a DatasetError where no object can be read: S3 itself, or the credentials."""
+        """See Source; a BrokenOffError where no object can be read: S3 itself, or credentials.
+
+        These may run out after hours, and what was encoded until then must not be lost.
+        """
         etag, _, key = locator.partition(" ")
-        return _start(Address(self._folder.bucket, key), etag, MAX_PHOTO_BYTES + 1)
+        try:
+            return _start(Address(self._folder.bucket, key), etag, MAX_PHOTO_BYTES + 1)
+        except DatasetError as error:
+            raise BrokenOffError(error.message, hint=error.hint) from error
 
     @property
     def _folder(self) -> Address:

@@ -38,8 +38,12 @@ BROKEN_OFF = (HTTPClientError, IncompleteReadError)
 
 BODY_ATTEMPTS = 4
 
+MAX_CONNECTIONS = 32
+"""To S3 at the same time, by process: at 20 ms an answer, 1,600 objects a second."""
+
 _ADDRESS = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 _CONFIG = Config(
+    max_pool_connections=MAX_CONNECTIONS,
     connect_timeout=10,
     read_timeout=60,
     retries={"mode": "standard", "total_max_attempts": 6},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,17 +12,20 @@ from contracts import DATASET_FILE, LEFT_OUT_FILE, PHOTO_FIT, PHOTO_FITS, PHOTO_
 from recordio_prep import prepare
 from recordio_prep.settings import ENCODINGS, MAX_QUALITY, MAX_SIZE
 from scripts.photo_sources import open_given, source_options
+from scripts.scale_options import given_absolutely, scale_options, whereabouts
 
 if TYPE_CHECKING:
     from recordio_prep import Dataset
+    from recordio_prep.whereabouts import Whereabouts
 
-_FOLDER = click.Path(path_type=Path)
 _SHOWN_CLASSES = 30
 
 
 @click.command("prepare", short_help="Pack photos into records.")
 @click.argument("photos")
-@click.option("--out", required=True, type=_FOLDER, help="Where the records go; made if absent.")
+@click.option(
+    "--out", required=True, help="Where the records go: a folder, or s3://bucket/prefix/."
+)
 @click.option("--validation", help="Photos of the same categories, for validation as a whole.")
 @click.option("--test", help="Likewise, for the final test.")
 @click.option(
@@ -84,13 +86,14 @@ _SHOWN_CLASSES = 30
     type=click.IntRange(min=1),
     help="Processes that encode.  [default: one for each core]",
 )
+@scale_options
 @click.option("--strict", is_flag=True, help="Fail if any photo cannot be read.")
 @source_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def prepare_command(
     *,
     photos: str,
-    out: Path,
+    out: str,
     validation: str | None,
     test: str | None,
     as_json: bool,
@@ -118,32 +121,39 @@ def prepare_command(
       snapshelf prepare photos/train --test photos/test --out records --train-ratio 0.8
       snapshelf prepare train.bson --out records --shard-size 10000 --drop-duplicates
       snapshelf prepare s3://bucket/photos/ --out records
+      snapshelf prepare s3://bucket/photos/ --out s3://bucket/records/ --shard-size 10000 \\
+          --engine dask://scheduler:8786
     """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     start = time.monotonic()
-    former = _written(out)
-    sources, options = open_given(
-        {"photos": photos, "validation": validation, "test": test}, out, options
-    )
+    where, options = whereabouts(out, options)
+    given = {"photos": photos, "validation": validation, "test": test}
+    sources, options = open_given(given_absolutely(given, where), where.folder, options)
+    former = _written(where)
     dataset = prepare(
         sources["photos"],
         out,
+        work=where.work,
+        state=where.state,
+        engine=where.engine,
         validation=sources.get("validation"),
         test=sources.get("test"),
         **options,
     )
-    up_to_date = _written(out) == former
+    up_to_date = _written(where) == former
     photos_per_second = None if up_to_date else _total(dataset) / (time.monotonic() - start)
     if as_json:
-        result = {"records": str(out), "up_to_date": up_to_date, **dataset.to_dict()}
+        result = {"records": out, "up_to_date": up_to_date, **dataset.to_dict()}
         click.echo(json.dumps(result | {"photos_per_second": photos_per_second}))
     else:
         click.echo(_table(dataset))
         click.echo(_summary(dataset, out, photos_per_second))
 
 
-def _written(out: Path) -> int | None:
-    """When dataset.json was written, in nanoseconds; it is not touched where nothing changed."""
-    document = out / DATASET_FILE
+def _written(where: Whereabouts) -> Any:
+    """When dataset.json was written, or what S3 knows it by; the same where nothing changed."""
+    if where.records is not None:
+        return where.records.version()
+    document = where.folder / DATASET_FILE
     return document.stat().st_mtime_ns if document.exists() else None
 
 
@@ -171,7 +181,7 @@ def _table(dataset: Dataset) -> str:
     )
 
 
-def _summary(dataset: Dataset, out: Path, photos_per_second: float | None) -> str:
+def _summary(dataset: Dataset, out: str, photos_per_second: float | None) -> str:
     preparation = dataset.preparation
     rate = "up to date" if photos_per_second is None else f"{photos_per_second:,.0f} photos/s"
     return "\n".join(

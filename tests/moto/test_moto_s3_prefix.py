@@ -18,6 +18,7 @@ from moto.s3.models import s3_backends
 from PIL import Image
 
 from contracts import DatasetError, PhotoError
+from recordio_prep.errors import BrokenOffError
 from recordio_prep.sources import s3, s3_access, s3_fetch
 from recordio_prep.sources.s3 import S3Prefix
 from recordio_prep.sources.s3_fetch import fetch
@@ -305,7 +306,7 @@ def test_a_refusal_of_one_object_is_an_oserror(monkeypatch):
 def test_a_refusal_of_every_object_ends_the_reading(monkeypatch, error, hint):
     """Else a token that expires half-way would leave half of the photos out."""
     monkeypatch.setattr(s3, "client", lambda: Refusing(error))
-    with pytest.raises(DatasetError) as refusal:
+    with pytest.raises(BrokenOffError) as refusal:
         SOURCE.read("etag photos/cat/1.jpg")
     assert hint in refusal.value.hint
 
@@ -539,7 +540,7 @@ def test_a_line_that_never_brings_a_byte_is_told(flaky, tmp_path):
 
 def test_a_photo_whose_line_is_cut_is_asked_for_again(flaky):
     """And that it always is ends the reading: the photo itself is not at fault."""
-    with pytest.raises(DatasetError, match=r"s3://b-b/cat/1\.jpg"):
+    with pytest.raises(BrokenOffError, match=r"s3://b-b/cat/1\.jpg"):
         S3Prefix("s3://b-b/").read("e cat/1.jpg")
     assert len(flaky.asked) == s3_access.BODY_ATTEMPTS
     flaky.cut = None

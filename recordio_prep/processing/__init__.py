@@ -1,0 +1,1 @@
+"""A SageMaker Processing job whose hosts each pack the photos that ShardedByS3Key gives them."""
