@@ -141,7 +141,7 @@ class Catalog:
     @contextlib.contextmanager
     def reading(cls, path: Path) -> Iterator[Self]:
         """The catalog for reading only, as worker processes open it."""
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
             yield cls(connection)
         finally:

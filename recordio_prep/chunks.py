@@ -33,6 +33,9 @@ _MIN_PHOTOS, _MAX_PHOTOS = 8, 512
 _MAX_BYTES = 32_000_000
 """Of photo files in a chunk: what is lost at most where a run is killed, by worker."""
 
+_MAX_PIXEL_BYTES = 64_000_000
+"""Of prepared photos in a chunk, before encoding: a worker holds their payloads in memory."""
+
 _SURE = 0.8
 """Share of the estimated space that will be needed whatever the other photos are like."""
 
@@ -74,7 +77,7 @@ class Outcome:
     number: int
     length: int
     facts: tuple[Facts, ...]
-    unreadable: tuple[tuple[int, str], ...]
+    unreadable: tuple[tuple[int, Unreadable], ...]
 
 
 def encode_chunks(
@@ -93,7 +96,7 @@ def encode_chunks(
         DatasetError: the disk will not hold the records.
         OSError, BrokenOffError: the spool cannot be written to, or the engine was lost.
     """
-    chunk_size = _chunk_size(catalog)
+    chunk_size = _chunk_size(catalog, settings)
     photos = catalog.count("photos")
     known = catalog.connection.execute("SELECT number, length FROM chunks")
     done = {number for number, length in known if spool.holds(number, length)}
@@ -118,6 +121,13 @@ def encode_chunks(
         for chunk in crashed:
             _remember(catalog, _one_by_one(chunk, engine))
             bar.update(len(chunk.photos))
+    spool.settle()
+
+
+def has_lost_chunks(catalog: Catalog, spool: Spooler) -> bool:
+    """Whether a chunk that the catalog knows as done is not there any more."""
+    known = catalog.connection.execute("SELECT number, length FROM chunks")
+    return any(not spool.holds(number, length) for number, length in known)
 
 
 def _check_space(catalog: Catalog, spool: Spooler, photos: int) -> None:
@@ -155,11 +165,11 @@ def encode_chunk(chunk: Chunk) -> Outcome:
 def _spooled(chunk: Chunk, outcomes: Iterator[Encoded | Unreadable]) -> Outcome:
     payloads: list[bytes] = []
     facts: list[Facts] = []
-    unreadable: list[tuple[int, str]] = []
+    unreadable: list[tuple[int, Unreadable]] = []
     start = 0
     for photo, outcome in zip(chunk.photos, outcomes, strict=True):
         if isinstance(outcome, Unreadable):
-            unreadable.append((photo.id, outcome.reason))
+            unreadable.append((photo.id, outcome))
             continue
         facts.append(_facts(photo, outcome, chunk.number, start))
         payloads.append(outcome.payload)
@@ -208,13 +218,15 @@ def _facts(photo: Listed, encoded: Encoded, chunk: int, start: int) -> Facts:
 def _remember(catalog: Catalog, outcome: Outcome) -> None:
     connection = catalog.connection
     connection.executemany(_INSERT_FACTS, outcome.facts)
-    for photo, reason in outcome.unreadable:
+    for photo, why in outcome.unreadable:
         connection.execute("UPDATE photos SET usable = 0 WHERE id = ?", (photo,))
         connection.execute(
             "INSERT OR IGNORE INTO left_out SELECT part, path, ?, 'unreadable' FROM photos"
             " WHERE id = ?",
-            (reason, photo),
+            (why.reason, photo),
         )
+        if why.passing:
+            catalog.set_meta("passing", True)  # noqa: FBT003 (a JSON value)
     connection.execute(
         "INSERT OR REPLACE INTO chunks VALUES (?, ?)", (outcome.number, outcome.length)
     )
@@ -234,7 +246,7 @@ def _listed(
     )
 
 
-def _chunk_size(catalog: Catalog) -> int:
+def _chunk_size(catalog: Catalog, settings: Settings) -> int:
     """Photos in a chunk; noted, so that it stays the same when a run goes on."""
     chunk_size: int | None = catalog.meta("chunk_size")
     if chunk_size is not None:
@@ -242,7 +254,11 @@ def _chunk_size(catalog: Catalog) -> int:
     photos, mean_bytes = catalog.connection.execute(
         "SELECT COUNT(*), AVG(size) FROM photos"
     ).fetchone()
-    wanted = min(photos // _CHUNKS, int(_MAX_BYTES / max(mean_bytes, 1)))
+    wanted = min(
+        photos // _CHUNKS,
+        int(_MAX_BYTES / max(mean_bytes, 1)),
+        _MAX_PIXEL_BYTES // (3 * settings.size**2),
+    )
     chunk_size = min(max(wanted, _MIN_PHOTOS), _MAX_PHOTOS)
     catalog.set_meta("chunk_size", chunk_size)
     catalog.connection.commit()

@@ -56,9 +56,15 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Why a photo cannot be packed."""
+    """Why a photo cannot be packed.
+
+    Attributes:
+        reason: In words.
+        passing: Whether it may be otherwise next time: the system's reason, not the photo's.
+    """
 
     reason: str
+    passing: bool = False
 
 
 def encode_photo(
@@ -69,7 +75,7 @@ def encode_photo(
         data = source.read(locator)
         photo = prepare_stored_photo(data, recipe.size, recipe.fit)
     except OSError as error:
-        return Unreadable(error.strerror or str(error))
+        return Unreadable(error.strerror or str(error), passing=True)
     except PhotoError as error:
         return Unreadable(error.message)
     return Encoded(

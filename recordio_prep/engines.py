@@ -66,7 +66,7 @@ class LocalProcesses:
     def run(
         self, function: Callable[[Task], Result], tasks: Iterable[Task], *, apart: bool = False
     ) -> Iterator[tuple[Task, Result | Crashed]]:
-        """See Engine. With one worker all is done in this process."""
+        """See Engine."""
         return workers.run(function, tasks, workers=self.workers, apart=apart)
 
 

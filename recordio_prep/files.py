@@ -84,7 +84,9 @@ def sole_writer(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / _LOCK_FILE).open("w")
+        # Not through a link, which could lead to a file that is not ours.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock = os.fdopen(os.open(folder / _LOCK_FILE, flags, 0o644), "r+")
     except OSError as error:
         raise DatasetError(
             f"{folder}: {error.strerror}", hint="give a folder that can be written to"

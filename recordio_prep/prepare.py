@@ -7,14 +7,21 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contracts import LEFT_OUT_FILE, MANIFEST_FILE, DatasetError
+from contracts import CHECK_PAGE, DATASET_FILE, LEFT_OUT_FILE, MANIFEST_FILE, DatasetError
 from recordio_prep.catalog import Catalog
 from recordio_prep.check import check, write_report
 from recordio_prep.chunks import encode_chunks
 from recordio_prep.dataset import Dataset
 from recordio_prep.duplicates import find_families
 from recordio_prep.engines import started
-from recordio_prep.publishing import publish, publish_to_s3, write_left_out, write_manifest
+from recordio_prep.publishing import (
+    move_into_place,
+    publish,
+    publish_to_s3,
+    refuse_foreign,
+    write_left_out,
+    write_manifest,
+)
 from recordio_prep.scan import scan
 from recordio_prep.selection import select_records
 from recordio_prep.settings import Settings
@@ -82,6 +89,7 @@ def prepare(
     sources = _sources(where.folder, photos=photos, validation=validation, test=test)
     where.check_apart(sources.values())
     with workplace(where.folder, where.spool) as place:
+        refuse_foreign(where.folder, place.catalog)
         listing = Catalog.create(place.listing)
         scan(sources, listing, settings)
         kept = _kept(where.records or where.folder, listing.meta("inputs"), strict=strict)
@@ -124,6 +132,7 @@ def check_photos(
     settings = Settings(**options)
     sources = _sources(out, photos=photos, validation=validation, test=test)
     with workplace(out) as place:
+        _refuse_records(out)
         listing = Catalog.create(place.listing)
         scan(sources, listing, settings)
         with contextlib.closing(place.resume(listing)) as catalog:
@@ -132,9 +141,18 @@ def check_photos(
             with place.payloads(catalog) as payload:
                 _find_families(catalog, payload)
                 found = check(catalog, payload, size=settings.size)
-            write_left_out(catalog, sources, out / LEFT_OUT_FILE)
-            write_report(found, out)
+            write_report(found, place.records)
+            write_left_out(catalog, sources, place.records / LEFT_OUT_FILE)
+            move_into_place(place.records, out)
             return found
+
+
+def _refuse_records(out: Path) -> None:
+    if (out / DATASET_FILE).exists():
+        raise DatasetError(
+            f"{out} holds records, whose own check is in {CHECK_PAGE} beside them",
+            hint="give --out another folder",
+        )
 
 
 def _sources(out: Path, **given: Path | Source | None) -> dict[str, Source]:
@@ -148,9 +166,14 @@ def _source(part: str, source: Path | Source) -> Source:
 
 def _kept(out: Path | S3Records, inputs: str, *, strict: bool) -> Dataset | None:
     stamp = Stamp.load(out) if isinstance(out, Path) else out.stamp()
-    if stamp is None or not stamp.holds(out, inputs) or (strict and stamp.problems):
+    if stamp is None or stamp.passing or not stamp.holds(out, inputs):
         return None
-    return Dataset.load(out) if isinstance(out, Path) else out.dataset()
+    if strict and stamp.problems:
+        return None
+    try:
+        return Dataset.load(out) if isinstance(out, Path) else out.dataset()
+    except DatasetError:  # damaged since: it is made anew
+        return None
 
 
 def _pack(
@@ -181,7 +204,7 @@ def _pack(
     if settings.shard_size is not None:
         write_manifest(written, place.records / MANIFEST_FILE)
     dataset = summary(catalog, settings)
-    stamp = Stamp.of(catalog.meta("inputs"), found.problems)
+    stamp = Stamp.of(catalog, found.problems)
     if out is not None:
         publish_to_s3(place.records, out, dataset, stamp, written)
     else:

@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from contracts import DATASET_FILE, MANIFEST_FILE, SPLITS
+from contracts import DATASET_FILE, MANIFEST_FILE, SPLITS, DatasetError
 from recordio_prep.files import sync_folder, written_through
 from recordio_prep.shards import EXTENSIONS
 from recordio_prep.stamp import STAMP_FILE, Stamp, file_sizes
@@ -48,6 +48,26 @@ def write_manifest(shards: Iterable[Written], path: Path) -> None:
         file.write(json.dumps(document, indent=2) + "\n")
 
 
+def refuse_foreign(out: Path, catalog: Path) -> None:
+    """See to it that no file of somebody else's would be replaced or removed.
+
+    Args:
+        out: The folder of records.
+        catalog: Of a preparation that was broken off there; if it is there, so may be its files.
+
+    Raises:
+        DatasetError: a file is named as records are, and no preparation wrote it.
+    """
+    if catalog.exists():
+        return
+    foreign = sorted(_record_files(out) - set(_former(out)))
+    if foreign:
+        raise DatasetError(
+            f"{out} holds {foreign[0]}, which no preparation wrote there",
+            hint="give --out another folder, or move it away",
+        )
+
+
 def publish(records: Path, out: Path, dataset: Dataset, stamp: Stamp) -> None:
     """Move the files of `records` into place, and write dataset.json and the stamp.
 
@@ -56,14 +76,30 @@ def publish(records: Path, out: Path, dataset: Dataset, stamp: Stamp) -> None:
     for name in (DATASET_FILE, STAMP_FILE):
         (out / name).unlink(missing_ok=True)
     new = sorted(path.name for path in records.iterdir())
-    for path in out.iterdir():
-        if _RECORD_FILE.fullmatch(path.name) and path.name not in new:
-            path.unlink()
-    for name in new:
-        (records / name).replace(out / name)
-    sync_folder(out)
+    for name in _record_files(out) - set(new):
+        (out / name).unlink()
+    move_into_place(records, out)
     dataset.save(out)
     replace(stamp, outputs=file_sizes(out, [*new, DATASET_FILE])).save(out)
+
+
+def move_into_place(files: Path, out: Path) -> None:
+    """Every file of a folder into another on the same disk, each as a whole."""
+    for path in sorted(files.iterdir()):
+        path.replace(out / path.name)
+    sync_folder(out)
+
+
+def _record_files(out: Path) -> set[str]:
+    return {path.name for path in out.iterdir() if _RECORD_FILE.fullmatch(path.name)}
+
+
+def _former(out: Path) -> Iterable[str]:
+    """What the last preparation wrote; of one older than the stamp, whatever is named so."""
+    stamp = Stamp.load(out)
+    if stamp is not None:
+        return stamp.outputs
+    return _record_files(out) if (out / DATASET_FILE).exists() else ()
 
 
 def publish_to_s3(

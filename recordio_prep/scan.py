@@ -47,7 +47,13 @@ def scan(sources: Mapping[str, Source], catalog: Catalog, settings: Settings) ->
         _list(part, source, catalog, settings.seed)
     main = sources["photos"]
     classes = main.classes or _categories(catalog, "photos")
-    catalog.set_meta("multi_label", any(source.multi_label for source in sources.values()))
+    multi_label = any(source.multi_label for source in sources.values())
+    if multi_label and (settings.balance or settings.cap_per_class is not None):
+        raise DatasetError(
+            f"{main.name}: photos with several labels, which cap and balance cannot tell apart",
+            hint="leave out --cap-per-class and --balance",
+        )
+    catalog.set_meta("multi_label", multi_label)
     catalog.set_meta("classes", classes)
     catalog.set_meta(
         "tree", {name: levels for name, levels in main.tree.items() if name in classes}
@@ -106,7 +112,7 @@ def _check(part: str, source: Source, catalog: Catalog, classes: Sequence[str]) 
     unknown = sorted(set(used) - set(classes))
     if unknown:
         raise DatasetError(
-            f"{source.name}: unknown category {_some(unknown)}, expected some of {_some(classes)}",
+            f"{source.name}: unknown category {some(unknown)}, expected some of {some(classes)}",
             hint="categories must bear the same names as those that are trained on",
         )
 
@@ -128,7 +134,8 @@ def _found_nothing(part: str, source: Source, catalog: Catalog) -> DatasetError:
     )
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
+    """The first names for a message, and how many more there are."""
     ordered = sorted(names)
     more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
     return ", ".join(ordered[:_SHOWN]) + more
@@ -136,7 +143,8 @@ def _some(names: Iterable[str]) -> str:
 
 def _inputs_digest(catalog: Catalog, settings: Settings) -> str:
     """SHA-256 over all that the records depend on, the photos by path, size and version."""
-    versions = [SCHEMA_VERSION, PIL.__version__]  # another Pillow may encode otherwise
+    # Another Pillow may encode otherwise, and another set of readers read more.
+    versions = [SCHEMA_VERSION, PIL.__version__, STORED_FORMATS]
     classes = [catalog.meta(key) for key in ("classes", "multi_label", "tree")]
     digest = hashlib.sha256(json.dumps([settings.to_dict(), versions, classes]).encode())
     for query in (

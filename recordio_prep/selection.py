@@ -24,7 +24,8 @@ _EMPTY = (
 _HELD_OUT_TOO = """
 SELECT id, 'shows the same as ' || held.part || ' photo ' || MIN(held.path)
 FROM photos JOIN families USING (id) JOIN (
-    SELECT family, part, path FROM photos JOIN families USING (id) WHERE usable
+    SELECT family, part, MIN(path) AS path FROM photos JOIN families USING (id)
+    WHERE usable AND part != 'photos' GROUP BY family, part
 ) AS held USING (family)
 WHERE usable AND (photos.part, held.part) IN (
     VALUES ('photos', 'validation'), ('photos', 'test'), ('validation', 'test')
@@ -34,11 +35,11 @@ WHERE usable AND (photos.part, held.part) IN (
 _CONFLICTING = """
 SELECT id, 'the same photo stands in ' || names || ': which is right is not known'
 FROM photos JOIN families USING (id) JOIN (
-    SELECT family, GROUP_CONCAT(categories, ', ') AS names FROM (
-        SELECT DISTINCT family, categories FROM photos JOIN families USING (id)
-        WHERE part = 'photos' AND usable ORDER BY family, categories
-    ) GROUP BY family HAVING COUNT(*) > 1
-) USING (family) WHERE part = 'photos' AND usable
+    SELECT part, family, GROUP_CONCAT(REPLACE(categories, char(31), ' + '), ', ') AS names FROM (
+        SELECT DISTINCT part, family, categories FROM photos JOIN families USING (id)
+        WHERE usable ORDER BY part, family, categories
+    ) GROUP BY part, family HAVING COUNT(*) > 1
+) USING (part, family) WHERE usable
 """
 
 _REPEATED = """

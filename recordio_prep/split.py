@@ -14,14 +14,13 @@ if TYPE_CHECKING:
 _RANK_BYTES = 8
 
 _SHARED = """
-CREATE TEMP TABLE shared AS
-    SELECT side FROM (
-        SELECT DISTINCT side, categories FROM photos WHERE part = 'photos' AND usable
-    ) GROUP BY side HAVING COUNT(*) > 1
+INSERT INTO shared SELECT side FROM (
+    SELECT DISTINCT side, categories FROM photos WHERE part = 'photos' AND usable
+) GROUP BY side HAVING COUNT(*) > 1
 """
 
 _UNITS = """
-SELECT categories, side, COUNT(*), side IN (SELECT side FROM shared)
+SELECT categories, side, COUNT(*), EXISTS (SELECT 1 FROM shared WHERE shared.side = photos.side)
 FROM photos WHERE part = 'photos' AND usable
 GROUP BY categories, side ORDER BY categories, side
 """
@@ -29,7 +28,16 @@ GROUP BY categories, side ORDER BY categories, side
 _HOLD_BACK = """
 UPDATE photos SET split = 'validation'
 WHERE part = 'photos' AND usable AND categories = ? AND side > ?
-    AND side NOT IN (SELECT side FROM shared)
+    AND NOT EXISTS (SELECT 1 FROM shared WHERE shared.side = photos.side)
+"""
+
+# Few photos share a combination of labels: all of them are one stratum.
+_UNITS_OF_ALL = """
+SELECT '', side, COUNT(*), 0 FROM photos WHERE part = 'photos' AND usable
+GROUP BY side ORDER BY side
+"""
+_HOLD_BACK_OF_ALL = """
+UPDATE photos SET split = 'validation' WHERE part = 'photos' AND usable AND ? = '' AND side > ?
 """
 
 _MERGES = """
@@ -61,6 +69,7 @@ def divide(catalog: Catalog, train_ratio: float) -> None:
     other across. The ratio holds within one unit in every category; one of two units or more has
     at least one on each side, a single one is trained on, and so is everything at a ratio of 1, or
     where validation photos came apart. A unit that several categories share is trained on.
+    Multi-label photos are divided as if they were of one category.
     """
     connection = catalog.connection
     connection.execute(
@@ -69,15 +78,17 @@ def divide(catalog: Catalog, train_ratio: float) -> None:
     )
     if train_ratio == 1:
         return
+    of_all = bool(catalog.meta("multi_label"))
     connection.execute("DROP TABLE IF EXISTS temp.shared")
+    connection.execute("CREATE TEMP TABLE shared (side INTEGER PRIMARY KEY)")
     connection.execute(_SHARED)
-    units = connection.execute(_UNITS)
+    units = connection.execute(_UNITS_OF_ALL if of_all else _UNITS)
     last_trained = [
         (category, last)
         for category, group in groupby(units, key=lambda unit: unit[0])
         if (last := _last_trained([unit[1:] for unit in group], train_ratio)) is not None
     ]
-    connection.executemany(_HOLD_BACK, last_trained)
+    connection.executemany(_HOLD_BACK_OF_ALL if of_all else _HOLD_BACK, last_trained)
 
 
 def _last_trained(units: Sequence[tuple[int, int, int]], train_ratio: float) -> int | None:

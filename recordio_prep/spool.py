@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from contracts import RecordError
+from recordio_prep.files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +54,10 @@ class Spooler(Protocol):
         """How much more it can take; infinity where nothing limits it."""
         ...
 
+    def settle(self) -> None:
+        """See to it that all chunks outlive a loss of power."""
+        ...
+
     def reader(self) -> contextlib.AbstractContextManager[PayloadReader]:
         """Reads payloads back, until the end of the block."""
         ...
@@ -83,6 +88,10 @@ class Spool:
         """See Spooler. After a loss of power the catalog may know of more than the disk."""
         path = self.path(chunk)
         return path.exists() and path.stat().st_size == length
+
+    def settle(self) -> None:
+        """See Spooler."""
+        sync_folder(self.folder)
 
     def free_bytes(self) -> float:
         """See Spooler."""

@@ -53,6 +53,9 @@ class S3Spool:
         """See Spooler. What S3 has taken it keeps: to ask for each would cost a request each."""
         return True
 
+    def settle(self) -> None:
+        """See Spooler. They do already."""
+
     def free_bytes(self) -> float:
         """See Spooler."""
         return math.inf

@@ -12,6 +12,7 @@ from recordio_prep.files import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from recordio_prep.catalog import Catalog
     from recordio_prep.check import Problem
     from recordio_prep.s3_records import S3Records
 
@@ -26,16 +27,19 @@ class Stamp:
         inputs: SHA-256 over the settings and every photo's path, size and time of change.
         outputs: Size in bytes by file name.
         problems: How many the check found that `strict` minds.
+        passing: Whether a photo was left out for a reason that may have passed by now.
     """
 
     inputs: str
     outputs: Mapping[str, int]
     problems: int
+    passing: bool = False
 
     @classmethod
-    def of(cls, inputs: str, problems: Iterable[Problem]) -> Stamp:
+    def of(cls, catalog: Catalog, problems: Iterable[Problem]) -> Stamp:
         """Of records that are not in their place yet."""
-        return cls(inputs, {}, sum(problem.is_grave for problem in problems))
+        grave = sum(problem.is_grave for problem in problems)
+        return cls(catalog.meta("inputs"), {}, grave, bool(catalog.meta("passing")))
 
     @classmethod
     def load(cls, records: Path) -> Stamp | None:

@@ -10,6 +10,7 @@ from contracts import SPLITS, DatasetError
 from photo import Preparation
 from recordio_prep.catalog import parted
 from recordio_prep.dataset import Dataset, Split
+from recordio_prep.scan import some
 from recordio_prep.statistics import Moments
 
 if TYPE_CHECKING:
@@ -55,19 +56,35 @@ def check_classes(catalog: Catalog, sources: Mapping[str, Source]) -> None:
         DatasetError: one is not, or has none.
     """
     counts = counts_by_class(catalog)
-    bare = [name for name in catalog.meta("classes") if not counts.get("train", {}).get(name)]
+    classes = catalog.meta("classes")
+    bare = [name for name in classes if not counts.get("train", {}).get(name)]
     given = set(sources) - {"photos"}
     bare += [sources[part].name for part in SPLITS if part in given and part not in counts]
+    listed = {name for name in bare if _is_listed(catalog, name)}
+    unlisted = [name for name in bare if name in classes and name not in listed]
+    if unlisted:
+        raise DatasetError(
+            f"{sources['photos'].name}: no photo of {some(unlisted)}, a class all the same",
+            hint="add photos of it, or take it out of the names or folders that are given",
+        )
     if bare and catalog.left_out_counts()["dropped"]:
         raise DatasetError(
-            f"no photo is left of {', '.join(bare)}",
+            f"no photo is left of {some(bare)}",
             hint="leave out the option that dropped them, --drop-empty or --drop-duplicates",
         )
     if bare:
         raise DatasetError(
-            f"no photo can be read of {', '.join(bare)}",
+            f"no photo can be read of {some(bare)}",
             hint="`file PHOTO` tells what they are; save them again as JPEG or PNG",
         )
+
+
+def _is_listed(catalog: Catalog, category: str) -> bool:
+    """Whether some photo of the source claims it, readable or not."""
+    if not catalog.meta("multi_label"):
+        return catalog.count("photos", "part = 'photos' AND categories = ?", (category,)) > 0
+    separated = "instr(char(31) || categories || char(31), char(31) || ? || char(31))"
+    return catalog.count("photos", f"part = 'photos' AND {separated}", (category,)) > 0
 
 
 def counts_by_class(catalog: Catalog) -> dict[str, dict[str, int]]:

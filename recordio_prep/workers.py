@@ -42,18 +42,17 @@ def run(
 ) -> Iterator[tuple[Task, Result | Crashed]]:
     """Every task with its result, as they come; a task's exception is raised here.
 
-    With one worker all is done in this process. Leaving the iteration early ends the others, once
-    they are through with the task at hand.
+    Leaving the iteration early ends the processes, once they are through with the task at hand.
 
     Args:
         function: A module's own; both it and the tasks are pickled.
         tasks: Taken as they are needed.
-        workers: Processes.
+        workers: Processes beside this one; with 0 all is done in this one, whatever a task does.
         apart: Give every task a process of its own, one after the other.
     """
     if apart:
         yield from ((task, _alone(function, task)) for task in tasks)
-    elif workers == 1:
+    elif workers == 0:
         yield from ((task, function(task)) for task in tasks)
     else:
         remaining = iter(tasks)
@@ -65,7 +64,7 @@ def run(
 
 
 def worker_count(photos: int, workers: int | None) -> int:
-    """As many as asked for; else one for each core, as far as there is work for it.
+    """As many as asked for; else one for each core; in any case as far as there is work for them.
 
     Raises:
         DatasetError: fewer than one was asked for.
@@ -75,7 +74,7 @@ def worker_count(photos: int, workers: int | None) -> int:
         return max(1, min(cores, photos // _PHOTOS_WORTH_A_WORKER))
     if workers < 1:
         raise DatasetError(f"{workers} workers, expected at least 1")
-    return workers
+    return max(1, min(workers, photos))
 
 
 def _run_until_crash(

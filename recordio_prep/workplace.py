@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import sqlite3
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from contracts import DatasetError
 from recordio_prep.catalog import Catalog, remove
+from recordio_prep.chunks import has_lost_chunks
 from recordio_prep.files import sole_writer
 from recordio_prep.spool import Piece, Spool
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from recordio_prep.spool import Spooler
 
 _FOLDER = ".preparing"
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Workplace:
         listing, and nothing of the earlier run stays.
         """
         earlier = Catalog.open(self.catalog)
-        if earlier is not None and earlier.meta("inputs") == listing.meta("inputs"):
+        if earlier is not None and self._fits(earlier, listing):
             listing.close()
             remove(self.listing)
             return earlier
@@ -93,6 +96,18 @@ class Workplace:
             )
         return catalog
 
+    def _fits(self, earlier: Catalog, listing: Catalog) -> bool:
+        """Whether it is of the same photos and settings, and has what its later steps built on."""
+        if earlier.meta("inputs") != listing.meta("inputs"):
+            return False
+        return not (earlier.meta("families_found") and has_lost_chunks(earlier, self.spool))
+
+    def abandon(self) -> None:
+        """End in an error that a person has to mend; what was encoded may still serve then."""
+        remove(self.listing)
+        if not self.catalog.exists():
+            self.remove()
+
     def remove(self) -> None:
         """End: nothing is left to resume."""
         if self.elsewhere is not None:
@@ -104,8 +119,8 @@ class Workplace:
 def workplace(out: Path, spool: Spooler | None = None) -> Iterator[Workplace]:
     """The workplace in `out`, for this process alone; its spool may be elsewhere.
 
-    It is removed where the work ends, or cannot be done as asked. Where it was interrupted (Ctrl-C,
-    a kill, a full disk), it stays, so that the same call goes on from there.
+    It is removed where the work ends. Where it does not (Ctrl-C, a kill, a full disk, photos that
+    have to be mended), it stays, so that the same call goes on from there.
 
     Raises:
         DatasetError: `out` cannot be written to, now or inside the block, or another process is
@@ -117,13 +132,18 @@ def workplace(out: Path, spool: Spooler | None = None) -> Iterator[Workplace]:
             place.folder.mkdir(exist_ok=True)
             yield place
         except DatasetError:
-            place.remove()
+            place.abandon()
             raise
-        except (OSError, sqlite3.OperationalError) as error:  # a full disk, mostly
+        except (OSError, sqlite3.OperationalError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise DatasetError(
-                f"{out}: {reason}",
-                hint="free some space and run the same command again, which goes on from here;"
-                " or give another folder",
-            ) from error
+            raise DatasetError(f"{out}: {reason}", hint=_hint(error)) from error
         place.remove()
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno not in _NO_SPACE:
+        return "mend that, or give another folder; the same command goes on from here"
+    return (
+        "free some space and run the same command again, which goes on from here;"
+        " or give another folder"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,11 +71,29 @@ _NAMES = (
 )
 
 
+_HEEDED_BY = {
+    "root": {"Listing"},
+    "class_names": {"Listing", "Idx", "Pixels"},
+    "category_table": {"Cdiscount"},
+    "labels": {"Idx"},
+    "allow_private": {"Links"},
+    "retry_failed": {"Links"},
+}
+"""Which sources make use of an option."""
+
+
 def source_options(command: Command) -> Command:
     """Add the options to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def given_place(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
+    """Refuse an empty --out, as an unset variable gives it: it would be the current folder."""
+    if value == "":
+        raise click.BadParameter("empty, expected a folder")
+    return value
 
 
 def open_given(
@@ -94,11 +113,30 @@ def open_given(
         **chosen,
     }
     sources = {
-        part: open_source(address, Opening(may_lack=part != "photos", **opening))
+        part: open_source(address, _opening_of(part, opening))
         for part, address in given.items()
         if address is not None
     }
+    _refuse_idle(options, sources)
     return sources, rest
+
+
+def _opening_of(part: str, opening: Mapping[str, Any]) -> Opening:
+    """The labels that are named are those of PHOTOS; other sources have theirs beside them."""
+    if part == "photos":
+        return Opening(**opening)
+    return Opening(**{**opening, "labels": None, "may_lack": True})
+
+
+def _refuse_idle(options: Mapping[str, Any], sources: Mapping[str, Source]) -> None:
+    """An option that none of the sources heeds is a mistake, and not to be passed over."""
+    kinds = {type(getattr(source, "inner", source)).__name__ for source in sources.values()}
+    for name, heeding in _HEEDED_BY.items():
+        if options[name] and not kinds & heeding:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} is for {' and '.join(sorted(heeding))},"
+                f" and the photos come from {' and '.join(sorted(kinds))}"
+            )
 
 
 def _class_names(given: str | None) -> tuple[str, ...] | None:
@@ -107,7 +145,9 @@ def _class_names(given: str | None) -> tuple[str, ...] | None:
     if given == "fashion-mnist":
         return FASHION_MNIST
     try:
-        lines = Path(given).read_text(encoding="utf-8").splitlines()
+        if not Path(given).is_file():
+            raise FileNotFoundError(errno.ENOENT, "not a file")
+        lines = Path(given).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise click.BadParameter(
             f"{given}: {error}, expected a text file with a name a line, or fashion-mnist",

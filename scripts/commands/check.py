@@ -12,7 +12,7 @@ import click
 from contracts import CHECK_PAGE, PHOTO_SIZE
 from recordio_prep import check_photos
 from recordio_prep.settings import MAX_SIZE
-from scripts.photo_sources import open_given, source_options
+from scripts.photo_sources import given_place, open_given, source_options
 
 if TYPE_CHECKING:
     from recordio_prep.check import Check
@@ -26,7 +26,7 @@ _PARTS = {"photos": "photos", "validation": "for validation", "test": "for testi
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
+    callback=given_place,
     help="Where the report goes; made if absent.",
 )
 @click.option("--validation", help="Photos of the same categories, held out for validation.")
@@ -49,7 +49,7 @@ _PARTS = {"photos": "photos", "validation": "for validation", "test": "for testi
 def check_command(
     *,
     photos: str,
-    out: Path,
+    out: str,
     validation: str | None,
     test: str | None,
     strict: bool,
@@ -69,10 +69,11 @@ def check_command(
       snapshelf check photos/train --test photos/test --out report
     """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     given = {"photos": photos, "validation": validation, "test": test}
-    sources, options = open_given(given, out, options)
+    report = Path(out)
+    sources, options = open_given(given, report, options)
     found = check_photos(
         sources["photos"],
-        out,
+        report,
         validation=sources.get("validation"),
         test=sources.get("test"),
         **options,
@@ -80,7 +81,7 @@ def check_command(
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
-        _print(found, out)
+        _print(found, report)
     if strict and any(problem.is_grave for problem in found.problems):
         sys.exit(1)
 

@@ -11,7 +11,7 @@ import click
 from contracts import DATASET_FILE, LEFT_OUT_FILE, PHOTO_FIT, PHOTO_FITS, PHOTO_SIZE
 from recordio_prep import prepare
 from recordio_prep.settings import ENCODINGS, MAX_QUALITY, MAX_SIZE
-from scripts.photo_sources import open_given, source_options
+from scripts.photo_sources import given_place, open_given, source_options
 from scripts.scale_options import given_absolutely, scale_options, whereabouts
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ _SHOWN_CLASSES = 30
 @click.command("prepare", short_help="Pack photos into records.")
 @click.argument("photos")
 @click.option(
-    "--out", required=True, help="Where the records go: a folder, or s3://bucket/prefix/."
+    "--out",
+    required=True,
+    callback=given_place,
+    help="Where the records go: a folder, or s3://bucket/prefix/.",
 )
 @click.option("--validation", help="Photos of the same categories, for validation as a whole.")
 @click.option("--test", help="Likewise, for the final test.")
@@ -87,7 +90,11 @@ _SHOWN_CLASSES = 30
     help="Processes that encode.  [default: one for each core]",
 )
 @scale_options
-@click.option("--strict", is_flag=True, help="Fail if any photo cannot be read.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Fail if a photo cannot be read, or the check finds an error or a warning.",
+)
 @source_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def prepare_command(
@@ -153,8 +160,10 @@ def _written(where: Whereabouts) -> Any:
     """When dataset.json was written, or what S3 knows it by; the same where nothing changed."""
     if where.records is not None:
         return where.records.version()
-    document = where.folder / DATASET_FILE
-    return document.stat().st_mtime_ns if document.exists() else None
+    try:
+        return (where.folder / DATASET_FILE).stat().st_mtime_ns
+    except OSError:  # absent; what else may be wrong with the folder is told when it is written to
+        return None
 
 
 def _total(dataset: Dataset) -> int:

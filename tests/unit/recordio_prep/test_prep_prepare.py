@@ -186,7 +186,7 @@ def test_strict_minds_what_the_check_finds(two_classes, tmp_path, caplog, make_p
     shutil.copy(two_classes / "dog" / "03.png", make_photos(test, {"dog/x.png": None}) / "dog")
     with pytest.raises(DatasetError, match="1 problems with the photos, the first: 1 group of the"):
         prepare(two_classes, tmp_path / "out", test=test, size=8, strict=True)
-    assert not [path for path in (tmp_path / "out").iterdir() if path.name != ".lock"]
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name[0] != "."]
     prepare(two_classes, tmp_path / "out", test=test, size=8)
     assert "more than one of photos, validation and test" in caplog.text
     with pytest.raises(DatasetError, match="1 problems"):  # up to date, but not good enough

@@ -4,11 +4,17 @@ from collections import Counter
 
 import pytest
 
-from recordio_prep import prepare, publishing, shards
+from recordio_prep import prepare, publishing, shards, workers
 from recordio_prep.sources.folders import Folders
 from recordio_prep.spool import Spool
 
 OPTIONS = {"size": 16, "workers": 1, "shard_size": 25}
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """So that what is patched holds for the work too."""
+    monkeypatch.setattr(workers, "worker_count", lambda *_: 0)
 
 
 @pytest.fixture
