@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from contracts import MAX_PHOTO_BYTES, DatasetError
 from photo import STORED_FORMATS, looks_like_photo
+from recordio_prep.sources.positioned import open_regular
 from recordio_prep.sources.source import (
     ClassesThatOccur,
     FlatCategories,
@@ -83,7 +84,7 @@ class Folders(ClassesThatOccur, SingleLabel, FlatCategories):
         Raises:
             OSError: it cannot be read.
         """
-        with (self.root / locator).open("rb") as file:
+        with os.fdopen(open_regular(self.root / locator), "rb") as file:
             return file.read(MAX_PHOTO_BYTES + 1)
 
 

@@ -6,11 +6,13 @@ import codecs
 import contextlib
 import csv
 import io
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from contracts import DatasetError
 from recordio_prep.sources.link_columns import Columns, find_columns
+from recordio_prep.sources.positioned import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,9 +67,9 @@ class LinkTable:
         Raises:
             DatasetError: the file cannot be read, or its columns cannot be told from each other.
         """
-        with _worded(path), path.open("rb") as file:
+        with _worded(path), os.fdopen(open_regular(path), "rb") as file:
             encoding = "utf-16" if file.read(2) in _UTF16_MARKS else "utf-8-sig"
-        with _worded(path), path.open(encoding=encoding, newline="") as text:
+        with _worded(path), _text(path, encoding) as text:
             lines = list(io.StringIO(text.read(_SAMPLE_CHARACTERS), newline=""))
             if text.read(1) and len(lines) > 1:  # the last line is cut
                 lines.pop()
@@ -85,7 +87,7 @@ class LinkTable:
         if self.columns is None:
             return
         header = self.columns.header
-        with _worded(self.path), self.path.open(encoding=self.encoding, newline="") as text:
+        with _worded(self.path), _text(self.path, self.encoding) as text:
             reader = csv.reader(text, delimiter=self.columns.delimiter)
             try:
                 for cells in reader:
@@ -109,6 +111,10 @@ class LinkTable:
             product=_cell(cells, columns.product),
             fault=_fault(columns, cells),
         )
+
+
+def _text(path: Path, encoding: str) -> TextIO:
+    return os.fdopen(open_regular(path), encoding=encoding, newline="")
 
 
 def _fault(columns: Columns, cells: list[str]) -> str:
