@@ -111,6 +111,11 @@ class Idx(SingleLabel, FlatCategories):
         return self.classes[label]
 
 
+def labels_name(pictures: str) -> str:
+    """What the file of labels is usually called that belongs to one of pictures."""
+    return _PICTURES_NAME.sub(_LABELS_NAME, pictures)
+
+
 def labels_beside(pictures: Path) -> Path:
     """The file of labels that belongs to one of pictures, by the usual names.
 
@@ -119,8 +124,8 @@ def labels_beside(pictures: Path) -> Path:
     Raises:
         DatasetError: the pictures' name does not tell.
     """
-    name, count = _PICTURES_NAME.subn(_LABELS_NAME, pictures.name)
-    if not count:
+    name = labels_name(pictures.name)
+    if name == pictures.name:
         raise DatasetError(
             f"{pictures}: expected a name with images-idx3 or images.idx3, to know its labels by",
             hint="name the file of labels too",
