@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,22 +96,55 @@ def _categories(root: Path) -> tuple[str, ...]:
 
 
 def _walk(root: Path) -> Iterator[Entry]:
-    """Every file under `root`, links followed; a link to a folder above itself is not."""
-    pending = [(root, "", frozenset((_identity(root),)))]
-    while pending:
-        folder, prefix, above = pending.pop()
-        inner = []
+    """Every file under `root`, links followed."""
+    categories = []
+    for entry in _entries(root):
+        found = _no_folder(entry, entry.name)
+        if found:
+            yield found
+        else:
+            categories.append(Path(entry.path))
+    for folder in categories:
+        yield from _walk_category(root, folder)
+
+
+def _walk_category(root: Path, category: Path) -> Iterator[Entry]:
+    """Every file of a category, each folder once, however many links lead to it.
+
+    Links are followed when the category's own folders are done, so that a photo bears the name of
+    its own folder where that lies in the category too.
+    """
+    listed = {_identity(root): ""}
+    folders, links = [(category, category.name)], deque[tuple[Path, str]]()
+    while folders or links:
+        folder, path = folders.pop() if folders else links.popleft()
+        first = listed.setdefault(_identity(folder), path)
+        if first != path:
+            yield LeftOut(printable(path), _listed_already(folder, path, first), photo=False)
+            continue
+        inner: list[tuple[Path, str]] = []
         for entry in _entries(folder):
-            path = prefix + entry.name
-            if entry.name.startswith("."):
-                yield LeftOut(printable(path), "hidden", photo=False)
-            elif not _is_folder(entry):
-                yield _file(entry, path)
-            elif (identity := _identity(Path(entry.path))) in above:
-                yield LeftOut(printable(path), "a link to a folder above it", photo=False)
+            found = _no_folder(entry, f"{path}/{entry.name}")
+            if found:
+                yield found
             else:
-                inner.append((Path(entry.path), path + "/", above | {identity}))
-        pending += reversed(inner)  # the first is taken next
+                place = (Path(entry.path), f"{path}/{entry.name}")
+                (links if entry.is_symlink() else inner).append(place)
+        folders += reversed(inner)  # the first is taken next
+
+
+def _listed_already(folder: Path, path: str, first: str) -> str:
+    if not first or path.startswith(f"{first}/"):
+        return "a link to a folder above it"
+    kind = "a link to a folder" if folder.is_symlink() else "a folder"
+    return f"{kind} that was listed already ({printable(first)})"
+
+
+def _no_folder(entry: os.DirEntry[str], path: str) -> Entry | None:
+    """What a file is, or something hidden; None for a folder."""
+    if entry.name.startswith("."):
+        return LeftOut(printable(path), "hidden", photo=False)
+    return None if _is_folder(entry) else _file(entry, path)
 
 
 def _file(entry: os.DirEntry[str], path: str) -> Entry:
