@@ -22,6 +22,7 @@ from recordio_prep.sources.source import (
     is_listable,
     printable,
 )
+from recordio_prep.sources.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ class Folders(ClassesThatOccur, SingleLabel, FlatCategories):
             yield entry
         if bare and not self.may_lack:
             raise DatasetError(
-                f"{self.root}: no photo in category {', '.join(sorted(bare))};"
+                f"{self.root}: no photo in category {', '.join(map(visible, sorted(bare)))};"
                 f" formats: {', '.join(STORED_FORMATS)}",
                 hint="add photos to it, or remove the folder",
             )
@@ -194,6 +195,6 @@ def _worded(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DatasetError(
-            f"{folder}: {error.strerror}, expected a folder of category folders",
+            f"{visible(folder)}: {error.strerror}, expected a folder of category folders",
             hint="check the path and its permissions",
         ) from error

@@ -49,7 +49,7 @@ def class_names(count: int, names: Sequence[str] | None, *, source: str) -> tupl
     if unusable or repeated:
         raise DatasetError(
             f"class names {', '.join(map(repr, unusable + repeated))},"
-            " expected distinct names without tabs or line breaks",
+            " expected distinct names without control characters",
             hint="give a name for every label, in label order from 0",
         )
     return tuple(names)

@@ -193,7 +193,7 @@ def _refusal(path: str) -> str | None:
     """Why a path is not looked for; None if it is."""
     if not path:
         return "no path"
-    if not is_listable(path) or "\0" in path:
+    if not is_listable(path):
         return "a name that .lst cannot hold"
     if path.startswith("/") or ".." in path.split("/"):
         return "leads out of the folder of photos"

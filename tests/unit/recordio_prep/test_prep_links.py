@@ -330,6 +330,18 @@ def test_rows_that_are_no_use_are_listed(server, find, table):
     assert server.asked == []
 
 
+@pytest.mark.parametrize("character", ["\x1f", "\x1b", "\x7f", "\x01"])
+def test_control_characters_are_no_part_of_a_category(server, find, table, character):
+    """U+001F would make two categories of one in the catalog, and ESC steers a terminal."""
+    path = table(listed(server, ("/a", f"cat{character}[2J")))
+    (entry,) = find(path).entries()
+    assert entry.reason.endswith("a label that .lst cannot hold")
+    folder = table(server.link("/a") + "\n", f"m/hat{character}s/data.csv").parents[1]
+    table(server.link("/a") + "\n", "m/shirts/data.csv")
+    assert find(folder).classes == ("shirts",)
+    assert repr(character)[1:-1] in find(folder).strays[0].path
+
+
 def test_categories_cannot_lead_out_of_their_folder(server, find, table):
     """Slashes and dots become part of one name, different for different categories."""
     labels = ["a/b", "a%2Fb", "..", "."]

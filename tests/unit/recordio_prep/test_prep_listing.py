@@ -80,6 +80,9 @@ def test_labels_may_have_names(root, lst):
         (("cat", "cat"), "class names 'cat'"),
         (("cat", ""), "class names ''"),
         (("cat", "a\tb"), r"class names 'a\\tb'"),
+        (("cat", "a\x1fb"), r"class names 'a\\x1fb'"),
+        (("cat", "\x1b[2J"), r"class names '\\x1b\[2J'"),
+        (("cat", "rub\x7fout"), r"class names 'rub\\x7fout'"),
     ],
 )
 def test_names_that_do_not_fit_are_refused(root, lst, names, message):
@@ -180,7 +183,7 @@ def test_paths_that_a_list_cannot_hold_are_left_out(root, lst):
     assert left_out(listing) == {
         r"latin\xe9.png": "a name that .lst cannot hold",
         r"a\rb.png": "a name that .lst cannot hold",
-        "a\0b.png": "a name that .lst cannot hold",
+        "a\\x00b.png": "a name that .lst cannot hold",
         "train.lst:4": "no path",
     }
 
