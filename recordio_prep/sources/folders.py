@@ -20,6 +20,7 @@ from recordio_prep.sources.source import (
     Photo,
     SingleLabel,
     is_listable,
+    normalised,
     printable,
 )
 from recordio_prep.sources.visible_text import visible
@@ -68,7 +69,7 @@ class Folders(ClassesThatOccur, SingleLabel, FlatCategories):
         Raises:
             DatasetError: no such folder, one that cannot be read, or a category without photos.
         """
-        bare = set(_categories(self.root))
+        bare = set(map(normalised, _categories(self.root)))
         for entry in _walk(self.root):
             if isinstance(entry, Photo):
                 bare.difference_update(entry.categories)
@@ -163,7 +164,7 @@ def _file(entry: os.DirEntry[str], path: str) -> Entry:
         return LeftOut(printable(path), "lies beside the category folders", photo=True)
     if not is_listable(path):
         return LeftOut(printable(path), "a name that .lst cannot hold", photo=True)
-    return Photo(path, (category,), status.st_size, str(status.st_mtime_ns), path)
+    return Photo(path, (normalised(category),), status.st_size, str(status.st_mtime_ns), path)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from contracts import DatasetError
-from recordio_prep.sources.source import is_listable
+from recordio_prep.sources.source import is_listable, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ def class_names(count: int, names: Sequence[str] | None, *, source: str) -> tupl
             f"{source}: label {count - 1}, expected 0 to {len(names) - 1}: {len(names)} names",
             hint="give a name for every label, in label order from 0",
         )
+    names = tuple(map(normalised, names))
     unusable = [name for name in names if not name or not is_listable(name)]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if unusable or repeated:
@@ -52,4 +53,4 @@ def class_names(count: int, names: Sequence[str] | None, *, source: str) -> tupl
             " expected distinct names without control characters",
             hint="give a name for every label, in label order from 0",
         )
-    return tuple(names)
+    return names

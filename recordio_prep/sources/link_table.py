@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from contracts import DatasetError
 from recordio_prep.sources.link_columns import Columns, find_columns
 from recordio_prep.sources.positioned import open_regular
+from recordio_prep.sources.source import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,8 @@ class LinkTable:
             columns = None
             if any(map(str.strip, lines)):
                 columns = find_columns(path, lines, labelled=category is None)
-        return cls(path, name, encoding, columns, category)
+        label = None if category is None else normalised(category)
+        return cls(path, name, encoding, columns, label)
 
     def rows(self) -> Iterator[Row]:
         """Every row, the header and blank lines apart; memory does not grow with their number.
@@ -128,7 +130,7 @@ def _cell(cells: list[str], column: int | None) -> str:
 
 
 def _labels(cells: list[str], column: int | None) -> tuple[str, ...]:
-    labels = (label.strip() for label in _cell(cells, column).split(_LABEL_SEPARATOR))
+    labels = (normalised(label.strip()) for label in _cell(cells, column).split(_LABEL_SEPARATOR))
     return tuple(dict.fromkeys(label for label in labels if label))
 
 

@@ -83,7 +83,7 @@ class Links(FlatCategories):
         strays: tuple[LeftOut, ...] = ()
         if path.is_dir():
             tables, strays = _tables(path)
-            classes = tuple(table.category for table in tables if table.category is not None)
+            classes = tuple(sorted({table.category for table in tables if table.category}))
         else:
             tables = (LinkTable.open(path, printable(path.name)),)
         rows, multi_label = _survey(path, tables)

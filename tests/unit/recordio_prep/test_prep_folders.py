@@ -194,3 +194,13 @@ def test_a_further_folder_may_hold_fewer_categories_but_no_other(
     other = make_photos(tmp_path / "other", {"emu/a.png": None})
     with pytest.raises(DatasetError, match="unknown category emu, expected some of cat, dog"):
         prepare(two_classes, tmp_path / "out", validation=other)
+
+
+def test_one_name_is_one_category_in_either_form_of_unicode(tmp_path, make_photos):
+    """Accents come apart from macOS; paths stay as the file system has them."""
+    make_photos(tmp_path, dict.fromkeys(["cafe\u0301/1.png", "caf\u00e9/2.png", "bar/1.png"]))
+    assert [(photo.path, photo.categories) for photo in photos_in(tmp_path)] == [
+        ("bar/1.png", ("bar",)),
+        ("cafe\u0301/1.png", ("caf\u00e9",)),
+        ("caf\u00e9/2.png", ("caf\u00e9",)),
+    ]

@@ -464,3 +464,14 @@ def test_it_is_a_source_that_worker_processes_can_be_handed(server, find, table)
     assert copy.read(photo.locator) == PHOTO
     assert dict(links.tree) == {}
     assert links.name.endswith("links.csv")
+
+
+def test_one_name_is_one_category_in_either_form_of_unicode(find, table, tmp_path):
+    """In labels and in the names of folders."""
+    path = table(f"url,label\n{A},cafe\u0301|caf\u00e9\n{B},cafe\u0301\n")
+    assert rows_of(find(path)) == [(A, ("caf\u00e9",), ""), (B, ("caf\u00e9",), "")]
+    table(f"{A}\n", "m/cafe\u0301/data.csv")
+    table(f"{B}\n", "m/caf\u00e9/data.csv")
+    links = find(tmp_path / "m")
+    assert links.classes == ("caf\u00e9",)
+    assert [labels for _, labels, _ in rows_of(links)] == [("caf\u00e9",)] * 2

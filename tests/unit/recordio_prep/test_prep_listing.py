@@ -253,3 +253,11 @@ def test_workers_can_be_handed_a_listing(root, lst):
     """It pickles."""
     listing = Listing.opened(lst("0\t0\tcat/1.png"), root)
     assert pickle.loads(pickle.dumps(listing)) == listing  # noqa: S301 (our own bytes)
+
+
+def test_names_are_the_same_in_either_form_of_unicode(root, lst):
+    """They are composed, and two that differ in their form only are one name twice."""
+    path = lst("0\t0\tcat/1.png", "1\t1\tdog/1.png")
+    assert Listing.opened(path, root, names=("cafe\u0301", "bar")).classes == ("caf\u00e9", "bar")
+    with pytest.raises(DatasetError, match="class names 'caf\u00e9', expected distinct"):
+        Listing.opened(path, root, names=("cafe\u0301", "caf\u00e9"))
