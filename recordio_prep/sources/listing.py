@@ -111,7 +111,7 @@ class Listing(FlatCategories):
         path = posixpath.normpath(row.path)  # so that ./a.jpg is known to be a.jpg
         first = seen.before(path, row.line, "\t".join(categories))
         if first:
-            return LeftOut(path, _repetition(first, categories), photo=True)
+            return LeftOut(path, f"line {row.line}: {_repetition(first, categories)}", photo=True)
         try:
             status = (self.root / path).stat()
         except OSError as error:

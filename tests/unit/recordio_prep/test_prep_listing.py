@@ -196,8 +196,8 @@ def test_a_path_listed_twice_is_left_out_once(root, lst):
     entries = list(listing.entries())
     assert [type(entry) for entry in entries] == [Photo, LeftOut, Photo, LeftOut]
     assert [entry.reason for entry in entries if isinstance(entry, LeftOut)] == [
-        "listed before, in line 1",
-        "listed before, in line 3, with another label",
+        "line 2: listed before, in line 1",
+        "line 4: listed before, in line 3, with another label",
     ]
     assert list(listing.entries()) == entries
 
