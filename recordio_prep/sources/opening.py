@@ -54,7 +54,8 @@ class Opening:
         labels: The labels of an IDX file of pictures, if they are not beside it.
         allow_private: Whether links may lead to this machine or its own network.
         retry_failed: Whether links are tried again that failed for good in an earlier run.
-        may_lack: Whether a category folder may be empty.
+        may_lack: Whether a category folder may be empty, and labels without names have gaps: as
+            where only a part of the photos is meant.
     """
 
     cache: Path
@@ -197,7 +198,12 @@ def _open_listing(address: str, opening: Opening) -> Source:
     from recordio_prep.sources.listing import Listing
 
     path = Path(address)
-    return Listing.opened(path, opening.root or path.parent, names=opening.class_names)
+    return Listing.opened(
+        path,
+        opening.root or path.parent,
+        names=opening.class_names,
+        may_lack=opening.may_lack,
+    )
 
 
 def _open_links(address: str, opening: Opening) -> Source:
@@ -230,13 +236,14 @@ def _open_idx(address: str, opening: Opening) -> Source:
         _cache(address, opening),
         labels=opening.labels,
         names=opening.class_names,
+        may_lack=opening.may_lack,
     )
 
 
 def _open_pixels(address: str, opening: Opening) -> Source:
     from recordio_prep.sources.pixels import Pixels
 
-    return Pixels.opened(Path(address), names=opening.class_names)
+    return Pixels.opened(Path(address), names=opening.class_names, may_lack=opening.may_lack)
 
 
 def _open_archive(address: str, opening: Opening) -> Source:

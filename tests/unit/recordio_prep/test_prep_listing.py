@@ -60,7 +60,7 @@ def test_one_label_is_the_category(root, lst):
 
 def test_classes_are_in_numeric_order_and_may_lack_photos(root, lst):
     """Class "10" comes behind "9", and a label that nothing bears is a class all the same."""
-    listing = Listing.opened(lst("0\t10\tcat/1.png", "1\t2\tdog/1.png"), root)
+    listing = Listing.opened(lst("0\t10\tcat/1.png", "1\t2\tdog/1.png"), root, may_lack=True)
     assert listing.classes == tuple(map(str, range(11)))
 
 
@@ -261,3 +261,24 @@ def test_names_are_the_same_in_either_form_of_unicode(root, lst):
     assert Listing.opened(path, root, names=("cafe\u0301", "bar")).classes == ("caf\u00e9", "bar")
     with pytest.raises(DatasetError, match="class names 'caf\u00e9', expected distinct"):
         Listing.opened(path, root, names=("cafe\u0301", "caf\u00e9"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ((1, 2, 3, 4, 5), "labels 1 to 5, none is 0"),
+        ((0, 1, 2, 4), "no photo has label 3, expected all from 0 to 4"),
+        ((0, 50_000), "no photo has label 1, 2, 3, 4, 5 and 49,994 more, expected"),
+        ((9,), "labels 9 to 9, none is 0"),
+    ],
+)
+def test_labels_that_begin_elsewhere_or_have_gaps_want_names(root, lst, labels, message):
+    """Unless it is a part of the photos; the message is short, however many are lacking."""
+    path = lst(*(f"{n}\t{label}\tcat/{n}.png" for n, label in enumerate(labels)))
+    with pytest.raises(DatasetError, match=message) as refused:
+        Listing.opened(path, root)
+    assert len(str(refused.value)) < 300
+    assert "--class-names" in refused.value.hint
+    classes = tuple(map(str, range(max(labels) + 1)))
+    assert Listing.opened(path, root, may_lack=True).classes == classes
+    assert Listing.opened(path, root, names=classes).classes == classes
