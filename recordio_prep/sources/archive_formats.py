@@ -6,12 +6,14 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import os
 import tarfile
 import zipfile
 from typing import IO, TYPE_CHECKING, cast
 
 from contracts import DatasetError
 from recordio_prep.sources.archive_members import damage_told
+from recordio_prep.sources.positioned import open_regular
 from recordio_prep.sources.tar_archive import TarArchive
 from recordio_prep.sources.visible_text import visible
 from recordio_prep.sources.zip_archive import ZipArchive
@@ -34,7 +36,7 @@ def opened(path: Path) -> Iterator[Archive]:
     """
     with contextlib.ExitStack() as files:
         try:
-            raw = files.enter_context(path.open("rb"))
+            raw = files.enter_context(os.fdopen(open_regular(path), "rb"))
             start = raw.read(tarfile.BLOCKSIZE)
             raw.seek(0)
         except OSError as error:

@@ -12,6 +12,7 @@ from contracts import DatasetError
 from recordio_prep.sources.labels import whole_number
 from recordio_prep.sources.lines import shown
 from recordio_prep.sources.positioned import opened_file
+from recordio_prep.sources.source import is_listable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,4 +79,6 @@ def _rows(data: bytes) -> Iterator[tuple[int, str, tuple[str, ...]]]:
             raise ValueError(f"line {reader.line_num}: category_id {shown(category)}, no number")
         if not all(levels):
             raise ValueError(f"line {reader.line_num}: category {number} lacks a level")
+        if not all(map(is_listable, levels)):
+            raise ValueError(f"line {reader.line_num}: a level with control characters")
         yield reader.line_num, str(number), tuple(levels)

@@ -98,7 +98,9 @@ class Downloader:
             return Failed(f"not done within {self._settings.total_seconds:g} s")
         except _FINAL as error:
             return Failed(str(error))
-        except httpx.RemoteProtocolError as error:  # the client's own; the connection's: FAULTS
+        except (httpx.RemoteProtocolError, UnicodeError) as error:
+            # The client's own, which looks at a redirect before anyone follows it; the
+            # connection's are among FAULTS.
             return Failed(f"{_REDIRECTED}: {error}")
         except (*TIMEOUTS, *FAULTS) as error:
             return _fault(error)
@@ -150,10 +152,9 @@ def checked_url(link: str) -> httpx.URL:
         LinkError: it is not an http or https address of some host, or holds credentials.
     """
     try:
-        url = httpx.URL(link)
-    except (httpx.InvalidURL, ValueError) as error:
+        return _checked(httpx.URL(link))
+    except (httpx.InvalidURL, ValueError) as error:  # ValueError: a host that IDNA cannot decode
         raise LinkError(f"not a link: {error}") from error
-    return _checked(url)
 
 
 def pause(retry: int, after: float | None, settings: DownloadSettings) -> float:
@@ -173,7 +174,7 @@ def retry_after(value: str, now: datetime) -> float | None:
         return float(value)
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or a time zone beyond C's integers
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

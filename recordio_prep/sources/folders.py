@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts import MAX_PHOTO_BYTES, DatasetError
 from photo import STORED_FORMATS, looks_like_photo
+from recordio_prep.sources.positioned import open_regular
 from recordio_prep.sources.source import (
     ClassesThatOccur,
     FlatCategories,
@@ -18,8 +20,10 @@ from recordio_prep.sources.source import (
     Photo,
     SingleLabel,
     is_listable,
+    normalised,
     printable,
 )
+from recordio_prep.sources.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,14 +69,14 @@ class Folders(ClassesThatOccur, SingleLabel, FlatCategories):
         Raises:
             DatasetError: no such folder, one that cannot be read, or a category without photos.
         """
-        bare = set(_categories(self.root))
+        bare = set(map(normalised, _categories(self.root)))
         for entry in _walk(self.root):
             if isinstance(entry, Photo):
                 bare.difference_update(entry.categories)
             yield entry
         if bare and not self.may_lack:
             raise DatasetError(
-                f"{self.root}: no photo in category {', '.join(sorted(bare))};"
+                f"{self.root}: no photo in category {', '.join(map(visible, sorted(bare)))};"
                 f" formats: {', '.join(STORED_FORMATS)}",
                 hint="add photos to it, or remove the folder",
             )
@@ -83,7 +87,7 @@ class Folders(ClassesThatOccur, SingleLabel, FlatCategories):
         Raises:
             OSError: it cannot be read.
         """
-        with (self.root / locator).open("rb") as file:
+        with os.fdopen(open_regular(self.root / locator), "rb") as file:
             return file.read(MAX_PHOTO_BYTES + 1)
 
 
@@ -94,22 +98,55 @@ def _categories(root: Path) -> tuple[str, ...]:
 
 
 def _walk(root: Path) -> Iterator[Entry]:
-    """Every file under `root`, links followed; a link to a folder above itself is not."""
-    pending = [(root, "", frozenset((_identity(root),)))]
-    while pending:
-        folder, prefix, above = pending.pop()
-        inner = []
+    """Every file under `root`, links followed."""
+    categories = []
+    for entry in _entries(root):
+        found = _no_folder(entry, entry.name)
+        if found:
+            yield found
+        else:
+            categories.append(Path(entry.path))
+    for folder in categories:
+        yield from _walk_category(root, folder)
+
+
+def _walk_category(root: Path, category: Path) -> Iterator[Entry]:
+    """Every file of a category, each folder once, however many links lead to it.
+
+    Links are followed when the category's own folders are done, so that a photo bears the name of
+    its own folder where that lies in the category too.
+    """
+    listed = {_identity(root): ""}
+    folders, links = [(category, category.name)], deque[tuple[Path, str]]()
+    while folders or links:
+        folder, path = folders.pop() if folders else links.popleft()
+        first = listed.setdefault(_identity(folder), path)
+        if first != path:
+            yield LeftOut(printable(path), _listed_already(folder, path, first), photo=False)
+            continue
+        inner: list[tuple[Path, str]] = []
         for entry in _entries(folder):
-            path = prefix + entry.name
-            if entry.name.startswith("."):
-                yield LeftOut(printable(path), "hidden", photo=False)
-            elif not _is_folder(entry):
-                yield _file(entry, path)
-            elif (identity := _identity(Path(entry.path))) in above:
-                yield LeftOut(printable(path), "a link to a folder above it", photo=False)
+            found = _no_folder(entry, f"{path}/{entry.name}")
+            if found:
+                yield found
             else:
-                inner.append((Path(entry.path), path + "/", above | {identity}))
-        pending += reversed(inner)  # the first is taken next
+                place = (Path(entry.path), f"{path}/{entry.name}")
+                (links if entry.is_symlink() else inner).append(place)
+        folders += reversed(inner)  # the first is taken next
+
+
+def _listed_already(folder: Path, path: str, first: str) -> str:
+    if not first or path.startswith(f"{first}/"):
+        return "a link to a folder above it"
+    kind = "a link to a folder" if folder.is_symlink() else "a folder"
+    return f"{kind} that was listed already ({printable(first)})"
+
+
+def _no_folder(entry: os.DirEntry[str], path: str) -> Entry | None:
+    """What a file is, or something hidden; None for a folder."""
+    if entry.name.startswith("."):
+        return LeftOut(printable(path), "hidden", photo=False)
+    return None if _is_folder(entry) else _file(entry, path)
 
 
 def _file(entry: os.DirEntry[str], path: str) -> Entry:
@@ -127,7 +164,7 @@ def _file(entry: os.DirEntry[str], path: str) -> Entry:
         return LeftOut(printable(path), "lies beside the category folders", photo=True)
     if not is_listable(path):
         return LeftOut(printable(path), "a name that .lst cannot hold", photo=True)
-    return Photo(path, (category,), status.st_size, str(status.st_mtime_ns), path)
+    return Photo(path, (normalised(category),), status.st_size, str(status.st_mtime_ns), path)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -159,6 +196,6 @@ def _worded(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DatasetError(
-            f"{folder}: {error.strerror}, expected a folder of category folders",
+            f"{visible(folder)}: {error.strerror}, expected a folder of category folders",
             hint="check the path and its permissions",
         ) from error

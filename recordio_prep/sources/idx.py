@@ -47,6 +47,7 @@ class Idx(SingleLabel, FlatCategories):
         *,
         labels: Path | None = None,
         names: Sequence[str] | None = None,
+        may_lack: bool = False,
     ) -> Self:
         """Check both files; gzipped ones are unpacked, since gzip cannot be read at a position.
 
@@ -55,17 +56,19 @@ class Idx(SingleLabel, FlatCategories):
             scratch: Where gzipped files are unpacked, for as long as photos are read.
             labels: The other file; by default the one beside it of the usual name.
             names: The category of each label, from 0; without it they are "0", "1", ...
+            may_lack: Whether some of the labels from 0 to the largest may not occur; with names
+                any may.
 
         Raises:
-            DatasetError: a file is absent, damaged or not IDX, the two do not belong together, or
-                `names` cannot be used.
+            DatasetError: a file is absent, damaged or not IDX, the two do not belong together,
+                labels have gaps, or `names` cannot be used.
         """
         pictures_idx = opened_idx(pictures, scratch, dimensions=3)
         labels = labels or labels_beside(pictures)
         labels_idx = opened_idx(labels, scratch, dimensions=1)
         _check_pair(pictures, pictures_idx, labels, labels_idx)
-        count = 1 + max(max(chunk) for chunk in _chunks(labels_idx))
-        classes = class_names(count, names, source=str(labels))
+        occurring = set[int]().union(*_chunks(labels_idx))
+        classes = class_names(occurring, names, source=str(labels), may_lack=may_lack)
         return cls(str(pictures), pictures_idx, labels_idx, classes)
 
     def entries(self) -> Iterator[Photo]:
@@ -111,6 +114,11 @@ class Idx(SingleLabel, FlatCategories):
         return self.classes[label]
 
 
+def labels_name(pictures: str) -> str:
+    """What the file of labels is usually called that belongs to one of pictures."""
+    return _PICTURES_NAME.sub(_LABELS_NAME, pictures)
+
+
 def labels_beside(pictures: Path) -> Path:
     """The file of labels that belongs to one of pictures, by the usual names.
 
@@ -119,8 +127,8 @@ def labels_beside(pictures: Path) -> Path:
     Raises:
         DatasetError: the pictures' name does not tell.
     """
-    name, count = _PICTURES_NAME.subn(_LABELS_NAME, pictures.name)
-    if not count:
+    name = labels_name(pictures.name)
+    if name == pictures.name:
         raise DatasetError(
             f"{pictures}: expected a name with images-idx3 or images.idx3, to know its labels by",
             hint="name the file of labels too",

@@ -79,7 +79,7 @@ def opened_idx(path: Path, scratch: Path, *, dimensions: int) -> IdxFile:
             return IdxFile(path, shape, version)
         name = hashlib.sha256(f"{path.resolve()}\0{version}".encode("utf-8", "surrogateescape"))
         target = scratch / f"{name.hexdigest()[:16]}.idx"
-        if not (target.is_file() and target.stat().st_size == size):
+        if not _is_unpacked(target, size):
             with _content(path, file, gzipped=True) as content:
                 _unpack(path, content, target, size)
         return IdxFile(target, shape, version)
@@ -116,6 +116,13 @@ def _check_size(path: Path, size: int, expected: int) -> None:
         raise DatasetError(
             f"{path}: {size:,} bytes, expected {expected:,} as the header says", hint=_HINT
         )
+
+
+def _is_unpacked(target: Path, size: int) -> bool:
+    try:
+        return target.is_file() and target.stat().st_size == size
+    except OSError:  # told where it is written
+        return False
 
 
 def _unpack(path: Path, content: BinaryIO, target: Path, size: int) -> None:

@@ -6,11 +6,14 @@ import codecs
 import contextlib
 import csv
 import io
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from contracts import DatasetError
 from recordio_prep.sources.link_columns import Columns, find_columns
+from recordio_prep.sources.positioned import open_regular
+from recordio_prep.sources.source import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,16 +68,17 @@ class LinkTable:
         Raises:
             DatasetError: the file cannot be read, or its columns cannot be told from each other.
         """
-        with _worded(path), path.open("rb") as file:
+        with _worded(path), os.fdopen(open_regular(path), "rb") as file:
             encoding = "utf-16" if file.read(2) in _UTF16_MARKS else "utf-8-sig"
-        with _worded(path), path.open(encoding=encoding, newline="") as text:
+        with _worded(path), _text(path, encoding) as text:
             lines = list(io.StringIO(text.read(_SAMPLE_CHARACTERS), newline=""))
             if text.read(1) and len(lines) > 1:  # the last line is cut
                 lines.pop()
             columns = None
             if any(map(str.strip, lines)):
                 columns = find_columns(path, lines, labelled=category is None)
-        return cls(path, name, encoding, columns, category)
+        label = None if category is None else normalised(category)
+        return cls(path, name, encoding, columns, label)
 
     def rows(self) -> Iterator[Row]:
         """Every row, the header and blank lines apart; memory does not grow with their number.
@@ -85,7 +89,7 @@ class LinkTable:
         if self.columns is None:
             return
         header = self.columns.header
-        with _worded(self.path), self.path.open(encoding=self.encoding, newline="") as text:
+        with _worded(self.path), _text(self.path, self.encoding) as text:
             reader = csv.reader(text, delimiter=self.columns.delimiter)
             try:
                 for cells in reader:
@@ -111,6 +115,10 @@ class LinkTable:
         )
 
 
+def _text(path: Path, encoding: str) -> TextIO:
+    return os.fdopen(open_regular(path), encoding=encoding, newline="")
+
+
 def _fault(columns: Columns, cells: list[str]) -> str:
     if any(map(str.strip, cells[columns.width :])):  # a link with an unquoted comma, cut in two
         return f"{len(cells)} columns, expected {columns.width}"
@@ -122,7 +130,7 @@ def _cell(cells: list[str], column: int | None) -> str:
 
 
 def _labels(cells: list[str], column: int | None) -> tuple[str, ...]:
-    labels = (label.strip() for label in _cell(cells, column).split(_LABEL_SEPARATOR))
+    labels = (normalised(label.strip()) for label in _cell(cells, column).split(_LABEL_SEPARATOR))
     return tuple(dict.fromkeys(label for label in labels if label))
 
 

@@ -83,7 +83,7 @@ class Links(FlatCategories):
         strays: tuple[LeftOut, ...] = ()
         if path.is_dir():
             tables, strays = _tables(path)
-            classes = tuple(table.category for table in tables if table.category is not None)
+            classes = tuple(sorted({table.category for table in tables if table.category}))
         else:
             tables = (LinkTable.open(path, printable(path.name)),)
         rows, multi_label = _survey(path, tables)
@@ -132,7 +132,7 @@ class Links(FlatCategories):
             for row in table.rows():
                 reason = row.fault or self._fault(row)
                 if reason:
-                    yield row, LeftOut(_shown(row), reason, photo=True)
+                    yield row, _left_out(row, reason)
                 else:
                     yield row, self._repeated(row, seen)
 
@@ -151,13 +151,13 @@ class Links(FlatCategories):
             return None
         place, same_labels = earlier
         reason = f"the same link as {place}" + ("" if same_labels else ", with other labels")
-        return LeftOut(_shown(row), reason, photo=not same_labels)
+        return _left_out(row, reason, photo=not same_labels)
 
     def _entry(self, row: Row, outcome: Outcome | LeftOut) -> Entry:
         if isinstance(outcome, LeftOut):
             return outcome
         if isinstance(outcome, Failed):
-            return LeftOut(_shown(row), outcome.reason, photo=True)
+            return _left_out(row, outcome.reason)
         stem = link_digest(row.link)[:_STEM_DIGITS]
         folder = f"{_folder(row.labels[0])}/" if row.labels else ""
         return Photo(
@@ -221,6 +221,10 @@ def _folder(category: str) -> str:
     return f"%2E{name[1:]}" if name.startswith(".") else name
 
 
-def _shown(row: Row) -> str:
-    """The link for lists, without the user name and password that it may hold."""
-    return printable(_CREDENTIALS.sub("//…@", row.link)) or row.place
+def _left_out(row: Row, reason: str, *, photo: bool = True) -> LeftOut:
+    """The link, without the user name and password that it may hold.
+
+    The reason names the row: with one link in many rows, none of them may vanish from the list.
+    """
+    link = printable(_CREDENTIALS.sub("//…@", row.link))
+    return LeftOut(link or row.place, f"{row.place}: {reason}" if link else reason, photo=photo)

@@ -52,26 +52,36 @@ class Listing(FlatCategories):
     multi_label: bool
 
     @classmethod
-    def opened(cls, lst: Path, root: Path, *, names: Sequence[str] | None = None) -> Self:
+    def opened(
+        cls,
+        lst: Path,
+        root: Path,
+        *,
+        names: Sequence[str] | None = None,
+        may_lack: bool = False,
+    ) -> Self:
         """Read the list once, and hold all lines to one way of labelling.
 
         Args:
             lst: The list.
             root: The folder that its paths are relative to.
             names: The category of each label, from 0; without it they are "0", "1", ...
+            may_lack: Whether some of the labels from 0 to the largest may not occur; with names
+                any may.
 
         Raises:
             DatasetError: the list cannot be read or is empty, a line is malformed or labelled
-                otherwise than the first, or `names` cannot be used.
+                otherwise than the first, labels have gaps, or `names` cannot be used.
         """
-        columns, count = 0, 0
+        columns, labels = 0, set[int]()
         for row in _rows(lst):
             columns = columns or len(row.labels)
             _check_labels(lst, row, columns)
-            count = max(count, row.labels[0] + 1) if columns == 1 else columns
+            labels.update(row.labels if columns == 1 else range(columns))
         if not columns:
             raise DatasetError(f"{lst}: no line in it, expected one for each photo", hint=_HINT)
-        return cls(lst, root, class_names(count, names, source=str(lst)), multi_label=columns > 1)
+        classes = class_names(labels, names, source=str(lst), may_lack=may_lack)
+        return cls(lst, root, classes, multi_label=columns > 1)
 
     @property
     def name(self) -> str:
@@ -111,7 +121,7 @@ class Listing(FlatCategories):
         path = posixpath.normpath(row.path)  # so that ./a.jpg is known to be a.jpg
         first = seen.before(path, row.line, "\t".join(categories))
         if first:
-            return LeftOut(path, _repetition(first, categories), photo=True)
+            return LeftOut(path, f"line {row.line}: {_repetition(first, categories)}", photo=True)
         try:
             status = (self.root / path).stat()
         except OSError as error:
@@ -193,7 +203,7 @@ def _refusal(path: str) -> str | None:
     """Why a path is not looked for; None if it is."""
     if not path:
         return "no path"
-    if not is_listable(path) or "\0" in path:
+    if not is_listable(path):
         return "a name that .lst cannot hold"
     if path.startswith("/") or ".." in path.split("/"):
         return "leads out of the folder of photos"

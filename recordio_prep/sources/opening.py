@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 from contracts import DatasetError
 from recordio_prep.sources.folders import PHOTO_EXTENSIONS, Folders
 from recordio_prep.sources.lines import read_lines
+from recordio_prep.sources.positioned import opened_file
+from recordio_prep.sources.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,7 +54,8 @@ class Opening:
         labels: The labels of an IDX file of pictures, if they are not beside it.
         allow_private: Whether links may lead to this machine or its own network.
         retry_failed: Whether links are tried again that failed for good in an earlier run.
-        may_lack: Whether a category folder may be empty.
+        may_lack: Whether a category folder may be empty, and labels without names have gaps: as
+            where only a part of the photos is meant.
     """
 
     cache: Path
@@ -106,10 +110,16 @@ def open_source(address: str, opening: Opening) -> Source:
     An object of S3 with such a name is fetched; any other address is a prefix of category folders.
 
     Raises:
-        DatasetError: there is no such thing, or it cannot be told what it is.
+        DatasetError: there is no such thing, it cannot be told what it is, or it, or the cache,
+            cannot be used.
     """
-    name = opening.format or _told_format(address)
-    return _OPENERS[name](address, opening)
+    try:
+        return _OPENERS[opening.format or _told_format(address)](address, opening)
+    except OSError as error:
+        raise DatasetError(
+            f"{visible(error.filename or address)}: {error.strerror or error}",
+            hint="check the path and its permissions",
+        ) from error
 
 
 def _told_format(address: str) -> str:
@@ -140,31 +150,40 @@ def _format_of_file(path: Path) -> str | None:
 def _what_is_wrong(path: Path) -> str:
     if not path.exists():
         return "No such file or directory"
+    if not path.is_file():
+        return "not a regular file"
     if path.suffix.lower() in PHOTO_EXTENSIONS:
         return "one photo, expected many"
     return "not a known kind of source"
 
 
 def _is_table_of_pixels(path: Path) -> bool:
-    with path.open("rb") as file:
+    with opened_file(path) as file:
         line = next(iter(read_lines(file)), None)
     return line is not None and (line.text or b"").count(b",") >= _MIN_PIXEL_COLUMNS
 
 
 def _lists_of_links(folder: Path) -> bool:
     """Whether it is the marketplace's layout: each category folder holds a list of links."""
-    folders = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    folders = [path for path in folder.iterdir() if path.name[0] != "." and _is_folder(path)]
     return bool(folders) and all((path / _MARKETPLACE_LIST).is_file() for path in folders)
 
 
 def _only_file(folder: Path) -> Path | None:
     """The one file that is a source by its name, in a folder that holds no folders."""
     visible = [path for path in folder.iterdir() if path.name[0] != "."]
-    if any(path.is_dir() for path in visible):
+    if any(map(_is_folder, visible)):
         return None
     tables = set(_CATEGORY_TABLES)
     found = [path for path in visible if path.name not in tables and _format_of_file(path)]
     return found[0] if len(found) == 1 else None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a link to where nobody may look: the reader of folders lists it
+        return False
 
 
 def _open_folders(address: str, opening: Opening) -> Source:
@@ -179,7 +198,12 @@ def _open_listing(address: str, opening: Opening) -> Source:
     from recordio_prep.sources.listing import Listing
 
     path = Path(address)
-    return Listing.opened(path, opening.root or path.parent, names=opening.class_names)
+    return Listing.opened(
+        path,
+        opening.root or path.parent,
+        names=opening.class_names,
+        may_lack=opening.may_lack,
+    )
 
 
 def _open_links(address: str, opening: Opening) -> Source:
@@ -207,15 +231,19 @@ def _open_bson(address: str, opening: Opening) -> Source:
 def _open_idx(address: str, opening: Opening) -> Source:
     from recordio_prep.sources.idx import Idx
 
-    scratch = _cache(address, opening)
-    scratch.mkdir(parents=True, exist_ok=True)
-    return Idx.opened(Path(address), scratch, labels=opening.labels, names=opening.class_names)
+    return Idx.opened(
+        Path(address),
+        _cache(address, opening),
+        labels=opening.labels,
+        names=opening.class_names,
+        may_lack=opening.may_lack,
+    )
 
 
 def _open_pixels(address: str, opening: Opening) -> Source:
     from recordio_prep.sources.pixels import Pixels
 
-    return Pixels.opened(Path(address), names=opening.class_names)
+    return Pixels.opened(Path(address), names=opening.class_names, may_lack=opening.may_lack)
 
 
 def _open_archive(address: str, opening: Opening) -> Source:
@@ -226,27 +254,39 @@ def _open_archive(address: str, opening: Opening) -> Source:
     lists = sorted(content.glob("*.lst"))
     # Beside photos of one's own a list may be anything; packed together with them it is theirs.
     given = lists[0] if len(lists) == 1 else content
+    _check_no_archive(address, given)
     inner = open_source(str(given), replace(opening, format=None))
     return Unpacked(address, inner, refused(into))
 
 
+def _check_no_archive(address: str, content: Path) -> None:
+    """An archive in an archive may unpack to a multiple of a multiple, without end."""
+    only = _only_file(content) if content.is_dir() else None
+    if only is not None and _format_of_file(only) == "archive":
+        raise DatasetError(
+            f"{visible(address)}: holds another archive, {visible(only.name)}, expected photos",
+            hint="unpack it first, and give the archive that is in it",
+        )
+
+
 def _open_s3(address: str, opening: Opening) -> Source:
+    from recordio_prep.sources.idx import labels_name
     from recordio_prep.sources.s3 import S3Prefix
     from recordio_prep.sources.s3_fetch import fetch
 
-    name = address.rpartition("/")[2]
+    folder, _, name = address.rpartition("/")
     if not any(pattern.search(name) for pattern, _ in _NAMED):
         return S3Prefix(address)
     fetched = fetch(address, _cache(address, opening))
     if opening.labels is None and _IDX_PICTURES.search(name):
-        labels = address.replace("images", "labels").replace("idx3", "idx1")
+        labels = f"{folder}/{labels_name(name)}"
         opening = replace(opening, labels=fetch(labels, _cache(labels, opening)))
     return open_source(str(fetched), replace(opening, format=None))
 
 
 def _cache(address: str, opening: Opening) -> Path:
     """A folder for this address alone."""
-    identity = address if address.startswith(_S3) else str(Path(address).resolve())
+    identity = address if address.startswith(_S3) else os.path.realpath(address)
     return (
         opening.cache / hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:16]
     )

@@ -43,23 +43,28 @@ class Pixels(SingleLabel, FlatCategories):
     classes: tuple[str, ...]
 
     @classmethod
-    def opened(cls, path: Path, *, names: Sequence[str] | None = None) -> Self:
+    def opened(
+        cls, path: Path, *, names: Sequence[str] | None = None, may_lack: bool = False
+    ) -> Self:
         """Read the file once: how large its pictures are, and which labels there are.
 
         Args:
             path: The file; its first line may name the columns.
             names: The category of each label, from 0; without it they are "0", "1", ...
+            may_lack: Whether some of the labels from 0 to the largest may not occur; with names
+                any may.
 
         Raises:
             DatasetError: the file cannot be read, its first line has not a square number of pixels,
-                no line is a picture, or `names` cannot be used.
+                no line is a picture, labels have gaps, or `names` cannot be used.
         """
         side = _side(path)
-        labels = (_parsed(line.text, side) for line in _lines(path))
-        count = 1 + max((row.label for row in labels if isinstance(row, _Row)), default=-1)
-        if not count:
+        rows = (_parsed(line.text, side) for line in _lines(path))
+        labels = {row.label for row in rows if isinstance(row, _Row)}
+        if not labels:
             raise DatasetError(f"{path}: no line with a label and {side * side} pixels", hint=_HINT)
-        return cls(path, side, class_names(count, names, source=str(path)))
+        classes = class_names(labels, names, source=str(path), may_lack=may_lack)
+        return cls(path, side, classes)
 
     @property
     def name(self) -> str:

@@ -30,6 +30,7 @@ from recordio_prep.sources.source import (
     Photo,
     SingleLabel,
     is_listable,
+    normalised,
     printable,
 )
 
@@ -142,7 +143,7 @@ class S3Prefix(ClassesThatOccur, SingleLabel, FlatCategories):
         etag = _etag(listed)
         return Photo(
             path=path,
-            categories=(path.partition("/")[0],),
+            categories=(normalised(path.partition("/")[0]),),
             size=listed["Size"],
             version=f"{etag} {listed['Size']}",
             locator=f"{etag} {listed['Key']}",

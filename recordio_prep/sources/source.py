@@ -7,13 +7,15 @@ machines, can be handed it; files and connections are opened where they are need
 from __future__ import annotations
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_UNLISTABLE = "\t\r\n"
+_UNLISTABLE = frozenset((*map(chr, range(0x20)), "\x7f"))
+"""Tabs and line breaks would break a `.lst`, U+001F the catalog, and ESC steers a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Photo:
     Attributes:
         path: Its name in `.lst` and in reports, with `/` between folders; no two photos of a
             source share one, and `is_listable(path)` holds.
-        categories: What it shows: one name, or several (or none) in a multi-label source.
+        categories: What it shows: one name, or several (or none) in a multi-label source; each
+            `normalised`.
         size: Bytes of the file, 0 where only reading would tell.
         version: Differs where the bytes may (a time of change, an ETag).
         locator: What the source's `read` wants.
@@ -132,6 +135,14 @@ class FlatCategories:
         return {}
 
 
+def normalised(category: str) -> str:
+    """The category's name in Unicode's composed form (NFC), so that one name is one category.
+
+    macOS and its archives write `café` with an accent of its own.
+    """
+    return unicodedata.normalize("NFC", category)
+
+
 def printable(path: str) -> str:
     """The path as UTF-8 text of one field of `.lst`: what cannot stand there is escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -139,5 +150,5 @@ def printable(path: str) -> str:
 
 
 def is_listable(path: str) -> bool:
-    """Whether a `.lst` file can hold the path as it is: UTF-8, no tab, no line break."""
+    """Whether a `.lst` file can hold the path as it is: UTF-8 without control characters."""
     return path == printable(path)

@@ -128,6 +128,16 @@ def test_the_first_folder_below_the_prefix_is_the_category(bucket):
     assert SOURCE.name == f"s3://{BUCKET}/photos"
 
 
+def test_one_name_is_one_category_in_either_form_of_unicode(bucket):
+    """Keys stay as S3 has them; a control character is no part of either."""
+    put(bucket, "photos/cafe\u0301/1.jpg", "photos/caf\u00e9/2.jpg", "photos/a\x7f/1.jpg")
+    assert [(photo.path, photo.categories) for photo in photos()] == [
+        ("cafe\u0301/1.jpg", ("caf\u00e9",)),
+        ("caf\u00e9/2.jpg", ("caf\u00e9",)),
+    ]
+    assert reasons() == {r"a\x7f/1.jpg": "a name that .lst cannot hold"}
+
+
 @pytest.mark.parametrize("uri", [f"s3://{BUCKET}", f"s3://{BUCKET}/"])
 def test_a_whole_bucket_is_a_source(bucket, uri):
     """Its top folders are the categories."""

@@ -242,6 +242,8 @@ def test_pauses_double_with_jitter_up_to_a_limit():
         ("Wed, 21 Oct 2015 07:00:00 GMT", 0),
         ("soon", None),
         ("-1", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2020 00:00:00 +9999999999999999", None),
         ("", None),
     ],
 )
@@ -314,6 +316,7 @@ def test_redirects_in_a_circle_come_to_an_end(server, cache):
         "http://u:p@example.org/",
         "http://[::1",
         "http://a:0/",
+        "http://xn--a/x.jpg",
     ],
 )
 def test_redirects_to_what_is_no_link_are_refused(server, cache, target):
@@ -329,6 +332,7 @@ def test_redirects_to_what_is_no_link_are_refused(server, cache, target):
     [
         *("", "photo.jpg", "/etc/passwd", "file:///etc/passwd", "ftp://example.org/a", "http://"),
         *("http://[::1", "http://[::1", "http://a:99999999/", "https://user:secret@example.org/a"),
+        *("http://xn--a/x.jpg", "http://xn--/"),
         *("http://exa\x00mple.org/", "data:image/png;base64,AAAA", "javascript:alert(1)"),
     ],
 )

@@ -77,7 +77,46 @@ def test_links_are_followed_but_not_in_circles(two_classes, tmp_path, make_photo
     assert reasons(two_classes) == {"cat/up": "a link to a folder above it"}
 
 
-@pytest.mark.parametrize("name", [b"tab\there.png", b"line\nbreak.png", b"latin\xe9.png"])
+def test_a_folder_is_listed_once_in_a_category_however_many_links_lead_to_it(tmp_path, make_photos):
+    """Else folders that link to each other are listed in every order there is."""
+    names = [f"{n}" for n in range(7)]
+    make_photos(tmp_path / "root", {f"cat/{name}/{name}.png": None for name in names})
+    for name in names:
+        for other in set(names) - {name}:
+            (tmp_path / "root" / "cat" / name / f"to{other}").symlink_to(f"../{other}")
+    photos = [photo.path for photo in photos_in(tmp_path / "root")]
+    assert photos == [f"cat/{name}/{name}.png" for name in names]
+    assert len(left_out_of(tmp_path / "root")) == 42
+    assert not any(entry.photo for entry in left_out_of(tmp_path / "root"))
+    assert (
+        reasons(tmp_path / "root")["cat/3/to5"]
+        == "a link to a folder that was listed already (cat/5)"
+    )
+
+
+def test_a_linked_folder_may_be_in_several_categories(two_classes, tmp_path, make_photos):
+    """Whether its photos are the same in both is another question."""
+    elsewhere = make_photos(tmp_path / "elsewhere", {"x.png": None})
+    for path in ("cat/linked", "cat/z", "dog/linked", "twin"):
+        (two_classes / path).symlink_to(elsewhere)
+    paths = {photo.path for photo in photos_in(two_classes)}
+    assert {path for path in paths if path.endswith("x.png")} == {
+        "cat/linked/x.png",
+        "dog/linked/x.png",
+        "twin/x.png",
+    }
+    assert reasons(two_classes) == {
+        "cat/z": "a link to a folder that was listed already (cat/linked)"
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(b"tab\there.png", b"line\nbreak.png", b"latin\xe9.png", b"\x1b[2J.png", b"unit\x1f.png"),
+        *(b"rub\x7fout.png", b"\x01.png"),
+    ],
+)
 def test_names_that_a_list_cannot_hold_are_listed_escaped(two_classes, name):
     """A tab, a line break or bytes that are not UTF-8 would break the `.lst` file."""
     photo = two_classes / "cat" / "00.png"
@@ -155,3 +194,13 @@ def test_a_further_folder_may_hold_fewer_categories_but_no_other(
     other = make_photos(tmp_path / "other", {"emu/a.png": None})
     with pytest.raises(DatasetError, match="unknown category emu, expected some of cat, dog"):
         prepare(two_classes, tmp_path / "out", validation=other)
+
+
+def test_one_name_is_one_category_in_either_form_of_unicode(tmp_path, make_photos):
+    """Accents come apart from macOS; paths stay as the file system has them."""
+    make_photos(tmp_path, dict.fromkeys(["cafe\u0301/1.png", "caf\u00e9/2.png", "bar/1.png"]))
+    assert [(photo.path, photo.categories) for photo in photos_in(tmp_path)] == [
+        ("bar/1.png", ("bar",)),
+        ("cafe\u0301/1.png", ("caf\u00e9",)),
+        ("caf\u00e9/2.png", ("caf\u00e9",)),
+    ]

@@ -55,7 +55,7 @@ def pair(tmp_path):
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_a_picture_is_a_grey_file_named_by_class_and_place(pair, scratch, suffix):
     """Its pixels decode exactly, gzipped or not."""
-    source = Idx.opened(pair(suffix=suffix), scratch)
+    source = Idx.opened(pair(suffix=suffix), scratch, may_lack=True)
     photos = list(source.entries())
     assert [(photo.path, photo.categories) for photo in photos] == [
         ("2/00000.pgm", ("2",)),
@@ -202,12 +202,14 @@ def test_a_damaged_gzip_is_refused(pair, scratch, damage):
 def test_a_file_is_unpacked_once(pair, scratch):
     """What is there is kept as long as the file is the same."""
     path = pair(suffix=".gz")
-    Idx.opened(path, scratch)
+    Idx.opened(path, scratch, may_lack=True)
     before = {file: file.stat().st_mtime_ns for file in scratch.iterdir()}
     assert len(before) == 2
-    Idx.opened(path, scratch)
+    Idx.opened(path, scratch, may_lack=True)
     assert {file: file.stat().st_mtime_ns for file in scratch.iterdir()} == before
-    changed = Idx.opened(pair(pictures_file(pixels=bytes(18)), suffix=".gz"), scratch)
+    changed = Idx.opened(
+        pair(pictures_file(pixels=bytes(18)), suffix=".gz"), scratch, may_lack=True
+    )
     assert changed.read("0").endswith(bytes(6))
 
 
@@ -215,7 +217,7 @@ def test_a_file_that_is_not_gzipped_in_spite_of_its_name_is_read(pair, scratch, 
     """Browsers unpack what they download, and keep the name."""
     path = pair(suffix=".gz")
     path.write_bytes(gzip.decompress(path.read_bytes()))
-    assert len(list(Idx.opened(path, scratch).entries())) == 3
+    assert len(list(Idx.opened(path, scratch, may_lack=True).entries())) == 3
 
 
 def test_a_scratch_folder_that_cannot_be_written_is_told(pair, tmp_path):
@@ -229,7 +231,7 @@ def test_a_scratch_folder_that_cannot_be_written_is_told(pair, tmp_path):
 def test_a_picture_that_is_not_there_is_refused(pair, scratch):
     """By its number, or because the file was cut meanwhile."""
     path = pair()
-    source = Idx.opened(path, scratch)
+    source = Idx.opened(path, scratch, may_lack=True)
     for locator in ("3", "-1", "", "x", "1:2", "9" * 30):
         with pytest.raises(PhotoError):
             source.read(locator)
@@ -243,7 +245,7 @@ def test_a_picture_that_is_not_there_is_refused(pair, scratch):
 
 def test_labels_that_changed_are_refused(pair, scratch, tmp_path):
     """They are held to the classes that were read."""
-    source = Idx.opened(pair(), scratch)
+    source = Idx.opened(pair(), scratch, may_lack=True)
     (tmp_path / LABELS).write_bytes(labels_file(0, 1, 9))
     with pytest.raises(DatasetError, match="label 9, expected 0 to 2"):
         list(source.entries())
@@ -297,3 +299,15 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, pictures, labels, packe
             decode_photo(source.read(photo.locator))
     except SnapshelfError:
         pass
+
+
+def test_labels_that_begin_elsewhere_or_have_gaps_want_names(pair, scratch):
+    """Unless it is a part of the photos."""
+    with pytest.raises(DatasetError, match="labels 1 to 3, none is 0") as refused:
+        Idx.opened(pair(labels=labels_file(1, 2, 3)), scratch)
+    assert "--class-names" in refused.value.hint
+    path = pair(labels=labels_file(0, 0, 2))
+    with pytest.raises(DatasetError, match="no photo has label 1,"):
+        Idx.opened(path, scratch)
+    assert Idx.opened(path, scratch, may_lack=True).classes == ("0", "1", "2")
+    assert Idx.opened(path, scratch, names=("a", "b", "c")).classes == ("a", "b", "c")

@@ -274,7 +274,7 @@ def test_what_failed_for_a_moment_is_asked_again_by_the_next_run(server, find, t
     server.replies["/a"] = [cut_off, answer()]
     links = find(table(listed(server, ("/a", "cat"))))
     (broken,) = links.entries()
-    assert broken.reason.startswith("the connection failed")
+    assert "links.csv:2: the connection failed" in broken.reason
     assert in_cache(links) == []
     (photo,) = links.entries()
     assert links.read(photo.locator) == PHOTO
@@ -293,7 +293,9 @@ def test_the_same_link_is_fetched_once(server, find, table):
     """In a category it is left out, naming the first; another category has it too."""
     path = table(listed(server, ("/a", "cat"), ("/a", "cat"), ("/a", "dog")))
     first, repeated, other = find(path).entries()
-    assert repeated == LeftOut(server.link("/a"), "the same link as links.csv:2", photo=False)
+    assert repeated == LeftOut(
+        server.link("/a"), "links.csv:3: the same link as links.csv:2", photo=False
+    )
     assert (first.locator, first.path) != (other.locator, other.path)
     assert other.categories == ("dog",)
     assert first.locator == other.locator
@@ -305,8 +307,11 @@ def test_with_several_labels_a_link_counts_once(server, find, table):
     rows = [("/a", "cat|red"), ("/a", "red|cat"), ("/a", "dog"), ("/b", "")]
     first, same, other, bare = find(table(listed(server, *rows))).entries()
     assert first.categories == ("cat", "red")
-    assert (same.reason, same.photo) == ("the same link as links.csv:2", False)
-    assert (other.reason, other.photo) == ("the same link as links.csv:2, with other labels", True)
+    assert (same.reason, same.photo) == ("links.csv:3: the same link as links.csv:2", False)
+    assert (other.reason, other.photo) == (
+        "links.csv:4: the same link as links.csv:2, with other labels",
+        True,
+    )
     assert bare.categories == ()
     assert is_listable(bare.path)
 
@@ -318,16 +323,28 @@ def test_rows_that_are_no_use_are_listed(server, find, table):
     left_out = list(find(table(text)).entries())
     assert [(entry.path, entry.reason) for entry in left_out] == [
         ("links.csv:2", "no link"),
-        (server.link("/a"), "no label"),
-        ("ftp://a/b", "ftp scheme, expected http or https"),
-        (server.link("/b"), "3 columns, expected 2"),
-        ("http://…@a.test/", "holds a user name or password"),
+        (server.link("/a"), "links.csv:3: no label"),
+        ("ftp://a/b", "links.csv:4: ftp scheme, expected http or https"),
+        (server.link("/b"), "links.csv:5: 3 columns, expected 2"),
+        ("http://…@a.test/", "links.csv:6: holds a user name or password"),
         ("http://a/\\tb", left_out[5].reason),
-        (server.link("/c"), "a label that .lst cannot hold"),
+        (server.link("/c"), "links.csv:9: a label that .lst cannot hold"),
     ]
-    assert left_out[5].reason.startswith("not a link: ")
+    assert left_out[5].reason.startswith("links.csv:7: not a link: ")
     assert all(entry.photo for entry in left_out)
     assert server.asked == []
+
+
+@pytest.mark.parametrize("character", ["\x1f", "\x1b", "\x7f", "\x01"])
+def test_control_characters_are_no_part_of_a_category(server, find, table, character):
+    """U+001F would make two categories of one in the catalog, and ESC steers a terminal."""
+    path = table(listed(server, ("/a", f"cat{character}[2J")))
+    (entry,) = find(path).entries()
+    assert entry.reason.endswith("a label that .lst cannot hold")
+    folder = table(server.link("/a") + "\n", f"m/hat{character}s/data.csv").parents[1]
+    table(server.link("/a") + "\n", "m/shirts/data.csv")
+    assert find(folder).classes == ("shirts",)
+    assert repr(character)[1:-1] in find(folder).strays[0].path
 
 
 def test_categories_cannot_lead_out_of_their_folder(server, find, table):
@@ -452,3 +469,23 @@ def test_it_is_a_source_that_worker_processes_can_be_handed(server, find, table)
     assert copy.read(photo.locator) == PHOTO
     assert dict(links.tree) == {}
     assert links.name.endswith("links.csv")
+
+
+def test_one_name_is_one_category_in_either_form_of_unicode(find, table, tmp_path):
+    """In labels and in the names of folders."""
+    path = table(f"url,label\n{A},cafe\u0301|caf\u00e9\n{B},cafe\u0301\n")
+    assert rows_of(find(path)) == [(A, ("caf\u00e9",), ""), (B, ("caf\u00e9",), "")]
+    table(f"{A}\n", "m/cafe\u0301/data.csv")
+    table(f"{B}\n", "m/caf\u00e9/data.csv")
+    links = find(tmp_path / "m")
+    assert links.classes == ("caf\u00e9",)
+    assert [labels for _, labels, _ in rows_of(links)] == [("caf\u00e9",)] * 2
+
+
+def test_no_row_vanishes_among_others_of_the_same_link(server, find, table):
+    """A list that knows entries by path and reason keeps each: the reason names the row."""
+    server.replies["/gone"] = [answer(404)]
+    rows = [*[("/a", "cat")] * 5, ("/gone", "cat"), ("/gone", "dog"), ("/b", ""), ("/b", "")]
+    entries = list(find(table(listed(server, *rows))).entries())
+    assert isinstance(entries[0], Photo)
+    assert len({(entry.path, entry.reason) for entry in entries[1:]}) == 8

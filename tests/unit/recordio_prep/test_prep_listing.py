@@ -60,7 +60,7 @@ def test_one_label_is_the_category(root, lst):
 
 def test_classes_are_in_numeric_order_and_may_lack_photos(root, lst):
     """Class "10" comes behind "9", and a label that nothing bears is a class all the same."""
-    listing = Listing.opened(lst("0\t10\tcat/1.png", "1\t2\tdog/1.png"), root)
+    listing = Listing.opened(lst("0\t10\tcat/1.png", "1\t2\tdog/1.png"), root, may_lack=True)
     assert listing.classes == tuple(map(str, range(11)))
 
 
@@ -80,6 +80,9 @@ def test_labels_may_have_names(root, lst):
         (("cat", "cat"), "class names 'cat'"),
         (("cat", ""), "class names ''"),
         (("cat", "a\tb"), r"class names 'a\\tb'"),
+        (("cat", "a\x1fb"), r"class names 'a\\x1fb'"),
+        (("cat", "\x1b[2J"), r"class names '\\x1b\[2J'"),
+        (("cat", "rub\x7fout"), r"class names 'rub\\x7fout'"),
     ],
 )
 def test_names_that_do_not_fit_are_refused(root, lst, names, message):
@@ -180,7 +183,7 @@ def test_paths_that_a_list_cannot_hold_are_left_out(root, lst):
     assert left_out(listing) == {
         r"latin\xe9.png": "a name that .lst cannot hold",
         r"a\rb.png": "a name that .lst cannot hold",
-        "a\0b.png": "a name that .lst cannot hold",
+        "a\\x00b.png": "a name that .lst cannot hold",
         "train.lst:4": "no path",
     }
 
@@ -193,8 +196,8 @@ def test_a_path_listed_twice_is_left_out_once(root, lst):
     entries = list(listing.entries())
     assert [type(entry) for entry in entries] == [Photo, LeftOut, Photo, LeftOut]
     assert [entry.reason for entry in entries if isinstance(entry, LeftOut)] == [
-        "listed before, in line 1",
-        "listed before, in line 3, with another label",
+        "line 2: listed before, in line 1",
+        "line 4: listed before, in line 3, with another label",
     ]
     assert list(listing.entries()) == entries
 
@@ -250,3 +253,32 @@ def test_workers_can_be_handed_a_listing(root, lst):
     """It pickles."""
     listing = Listing.opened(lst("0\t0\tcat/1.png"), root)
     assert pickle.loads(pickle.dumps(listing)) == listing  # noqa: S301 (our own bytes)
+
+
+def test_names_are_the_same_in_either_form_of_unicode(root, lst):
+    """They are composed, and two that differ in their form only are one name twice."""
+    path = lst("0\t0\tcat/1.png", "1\t1\tdog/1.png")
+    assert Listing.opened(path, root, names=("cafe\u0301", "bar")).classes == ("caf\u00e9", "bar")
+    with pytest.raises(DatasetError, match="class names 'caf\u00e9', expected distinct"):
+        Listing.opened(path, root, names=("cafe\u0301", "caf\u00e9"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ((1, 2, 3, 4, 5), "labels 1 to 5, none is 0"),
+        ((0, 1, 2, 4), "no photo has label 3, expected all from 0 to 4"),
+        ((0, 50_000), "no photo has label 1, 2, 3, 4, 5 and 49,994 more, expected"),
+        ((9,), "labels 9 to 9, none is 0"),
+    ],
+)
+def test_labels_that_begin_elsewhere_or_have_gaps_want_names(root, lst, labels, message):
+    """Unless it is a part of the photos; the message is short, however many are lacking."""
+    path = lst(*(f"{n}\t{label}\tcat/{n}.png" for n, label in enumerate(labels)))
+    with pytest.raises(DatasetError, match=message) as refused:
+        Listing.opened(path, root)
+    assert len(str(refused.value)) < 300
+    assert "--class-names" in refused.value.hint
+    classes = tuple(map(str, range(max(labels) + 1)))
+    assert Listing.opened(path, root, may_lack=True).classes == classes
+    assert Listing.opened(path, root, names=classes).classes == classes

@@ -1,10 +1,14 @@
 """Opening: what a person gives is told by path, name or content, and packed whatever it is."""
 
+import errno
 import gzip
 import io
+import os
 import struct
 import tarfile
 import zipfile
+from dataclasses import replace
+from pathlib import Path
 
 import bson
 import numpy as np
@@ -13,6 +17,7 @@ from PIL import Image
 
 from contracts import DatasetError
 from recordio_prep import prepare, read_records
+from recordio_prep.sources import s3_fetch
 from recordio_prep.sources.cdiscount import Cdiscount
 from recordio_prep.sources.folders import Folders
 from recordio_prep.sources.idx import Idx
@@ -80,6 +85,14 @@ def write_pixels(folder):
     lines += [",".join(map(str, [n % 2, *row])) for n, row in enumerate(pixels)]
     (folder / "train.csv").write_text("\n".join(lines) + "\n")
     return folder / "train.csv"
+
+
+def write_zip(folder):
+    """A category folder, packed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / "photos.zip", "w") as file:
+        file.writestr("cat/1.png", png(1))
+    return folder / "photos.zip"
 
 
 @pytest.mark.parametrize(
@@ -176,3 +189,105 @@ def test_a_damaged_archive_is_told(tmp_path, opening):
     (tmp_path / "photos.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(DatasetError, match=r"photos\.zip"):
         open_source(str(tmp_path / "photos.zip"), opening)
+
+
+def test_an_archive_inside_an_archive_is_not_opened(tmp_path, opening):
+    """Each would multiply what the one before it may unpack to."""
+    inner = tmp_path / "inner.zip"
+    with zipfile.ZipFile(inner, "w") as file:
+        file.writestr("cat/1.png", png(1))
+    for name in ("one.zip", "two.zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            file.write(inner, "inner.zip")
+        inner = tmp_path / name
+    with pytest.raises(DatasetError, match=r"two\.zip: holds another archive, inner\.zip") as error:
+        open_source(str(inner), opening)
+    assert "unpack" in error.value.hint
+
+
+@pytest.mark.parametrize("source_format", [None, "folders", "links", "lst", "idx", "archive"])
+def test_a_name_that_no_file_can_have_is_told(opening, source_format):
+    """With the system's reason."""
+    address = "/" + "a" * 300 + ".zip"
+    with pytest.raises(DatasetError, match=r"aaa.*File name too long"):
+        list(open_source(address, replace(opening, format=source_format)).entries())
+
+
+@pytest.mark.parametrize("method", ["iterdir", "is_file"])
+def test_a_folder_that_may_not_be_read_is_told(two_classes, opening, monkeypatch, method):
+    """With its path and the system's reason, be it the folder itself or one in it."""
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, method, refuse)
+    with pytest.raises(DatasetError, match=f"{two_classes}.*: Permission denied") as error:
+        open_source(str(two_classes), opening)
+    assert "permissions" in error.value.hint
+
+
+def test_a_link_to_where_nobody_may_look_is_no_folder(two_classes, opening, monkeypatch):
+    """The reader of category folders lists it."""
+    (two_classes / "elsewhere").symlink_to("/root/photos")
+    is_dir = Path.is_dir
+
+    def refuse(path):
+        if path.name == "elsewhere":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert open_source(str(two_classes), opening) == Folders(two_classes)
+
+
+@pytest.mark.parametrize("write", [write_idx, write_zip])
+def test_a_cache_that_cannot_be_made_is_told(tmp_path, opening, write):
+    """A file lies where it should be, say."""
+    opening.cache.write_text("")
+    with pytest.raises(DatasetError, match=r"cache.*: Not a directory") as error:
+        open_source(str(write(tmp_path / "given")), opening)
+    assert error.value.hint
+
+
+def test_pictures_that_are_not_packed_need_no_cache(tmp_path, opening):
+    """They are read where they lie."""
+    path = write_idx(tmp_path / "given")
+    for packed in path.parent.iterdir():
+        packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+        packed.unlink()
+    opening.cache.write_text("")
+    assert open_source(str(path.with_suffix("")), opening).classes == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    "source_format", [None, "links", "lst", "bson", "idx", "pixels", "archive"]
+)
+@pytest.mark.parametrize("name", ["pipe", "x.csv", "x-images-idx3-ubyte", "x.zip"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, opening, source_format, name):
+    """Sources are read more than once, which nothing but a file can be."""
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DatasetError, match=f"{name}: not a regular file"):
+        list(open_source(str(tmp_path / name), replace(opening, format=source_format)).entries())
+
+
+def test_a_link_in_a_circle_is_told(tmp_path, opening):
+    """It leads to no file."""
+    (tmp_path / "x.zip").symlink_to("x.zip")
+    for source_format in (None, "archive", "links", "idx"):
+        with pytest.raises(DatasetError, match=r"x\.zip: "):
+            open_source(str(tmp_path / "x.zip"), replace(opening, format=source_format))
+
+
+def test_labels_in_s3_lie_beside_their_pictures(tmp_path, opening, monkeypatch):
+    """Only the last part of the key says `labels` instead: a bucket or a folder may say images."""
+    here = write_idx(tmp_path / "given").parent
+    asked = []
+
+    def fetch(address, _into):
+        asked.append(address)
+        return here / address.rpartition("/")[2]
+
+    monkeypatch.setattr(s3_fetch, "fetch", fetch)
+    folder = "s3://images-idx3/images/idx3"
+    assert isinstance(open_source(f"{folder}/train-images-idx3-ubyte.gz", opening), Idx)
+    assert asked == [f"{folder}/train-{name}-ubyte.gz" for name in ("images-idx3", "labels-idx1")]

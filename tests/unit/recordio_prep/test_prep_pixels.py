@@ -44,7 +44,7 @@ def left_out(source):
 def test_a_line_is_a_grey_picture_named_by_class_and_line(csv, header, end, mark):
     """With or without names of columns; its pixels decode exactly."""
     lines = [*header, "3,0,1,254,255", "1,9,8,7,6"]
-    source = Pixels.opened(csv(mark + lines[0], *lines[1:], end=end))
+    source = Pixels.opened(csv(mark + lines[0], *lines[1:], end=end), may_lack=True)
     photos = list(source.entries())
     first = len(header) + 1
     assert [(photo.path, photo.categories) for photo in photos] == [
@@ -66,7 +66,9 @@ def test_a_line_is_a_grey_picture_named_by_class_and_line(csv, header, end, mark
 def test_pictures_of_fashion_mnists_size_are_read(csv):
     """784 columns are 28 x 28 pixels; the last line may lack its end."""
     header = ",".join(["label", *(f"pixel{k}" for k in range(1, 785))])
-    source = Pixels.opened(csv(f"{header}\n9,{','.join(str(k % 256) for k in range(784))}", end=""))
+    source = Pixels.opened(
+        csv(f"{header}\n9,{','.join(str(k % 256) for k in range(784))}", end=""), may_lack=True
+    )
     (photo,) = source.entries()
     picture = decode_photo(source.read(photo.locator))
     assert picture.size == (28, 28)
@@ -103,7 +105,8 @@ def test_bad_lines_are_left_out_with_number_and_reason(csv):
             "9" * MAX_LINE_BYTES,
             "9,9,9,9,\u0669",
             "2,5,6,7,8",
-        )
+        ),
+        may_lack=True,
     )
     assert left_out(source) == {
         f"train.csv:{line}": f"line {line}: {reason}"
@@ -219,3 +222,15 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
                 decode_photo(source.read(entry.locator))
     except SnapshelfError:
         pass
+
+
+def test_labels_that_begin_elsewhere_or_have_gaps_want_names(csv):
+    """Unless it is a part of the photos."""
+    with pytest.raises(DatasetError, match="labels 1 to 2, none is 0") as refused:
+        Pixels.opened(csv("1,1,2,3,4", "2,1,2,3,4"))
+    assert "--class-names" in refused.value.hint
+    path = csv("0,1,2,3,4", "2,1,2,3,4")
+    with pytest.raises(DatasetError, match="no photo has label 1,"):
+        Pixels.opened(path)
+    assert Pixels.opened(path, may_lack=True).classes == ("0", "1", "2")
+    assert Pixels.opened(path, names=("a", "b", "c")).classes == ("a", "b", "c")
