@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from recordio_prep.catalog import Catalog
     from recordio_prep.settings import Settings
 
-EMPTY_DETAIL = 2.0
-"""A photo whose channels all deviate less than this (of 0..255) shows a single colour."""
-
 _EMPTY = (
     "SELECT id, 'a single colour' FROM photos JOIN facts USING (id) WHERE usable AND detail < ?"
 )

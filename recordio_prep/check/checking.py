@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from recordio_prep.catalog import Catalog
-    from recordio_prep.check.findings import Example, Problem
+    from recordio_prep.check.findings import Example
 
 _PICTURE_SIZE = 112
 _PICTURE_QUALITY = 80
@@ -39,11 +39,6 @@ def check(catalog: Catalog, payload: Callable[[int], bytes], *, size: int) -> Ch
     found = replace(found, problems=problems_of(found))
     photos = sorted({example.id for example in _shown(found)})
     return replace(found, pictures={photo: _picture(payload(photo)) for photo in photos})
-
-
-def problems(catalog: Catalog, *, size: int) -> tuple[Problem, ...]:
-    """The problems alone, without a picture being read."""
-    return problems_of(_findings(catalog, size))
 
 
 def _findings(catalog: Catalog, size: int) -> Check:

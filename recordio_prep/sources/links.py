@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 TABLE_FILE = "data.csv"
 """In each category's folder, by the marketplace's layout."""
 
-TABLE_EXTENSIONS = (".csv", ".tsv", ".tab", ".txt")
-"""Of files that may be tables of links."""
-
 _STEM_DIGITS = 16
 _CREDENTIALS = re.compile(r"//[^/?#]*@")
 

@@ -228,7 +228,7 @@ def test_a_folder_that_may_not_be_read_is_told(two_classes, opening, monkeypatch
 
 def test_a_link_to_where_nobody_may_look_is_no_folder(two_classes, opening, monkeypatch):
     """The reader of category folders lists it."""
-    (two_classes / "elsewhere").symlink_to("/root/photos")
+    (two_classes / "elsewhere").symlink_to("/locked/photos")
     is_dir = Path.is_dir
 
     def refuse(path):

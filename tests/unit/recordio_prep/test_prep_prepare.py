@@ -1,6 +1,7 @@
 """The whole preparation: what is written, that it repeats to the byte, and what it refuses."""
 
 import csv
+import errno
 import io
 import os
 import resource
@@ -14,6 +15,7 @@ from PIL import Image
 from contracts import DatasetError
 from photo import decode_photo, prepare_photo
 from recordio_prep import Dataset, prepare, read_records
+from recordio_prep.sources.folders import Folders
 
 OUTPUTS = [
     ".lock",
@@ -243,6 +245,81 @@ def test_a_split_that_is_gone_leaves_no_files(two_classes, tmp_path):
     assert (out / "test.rec").exists()
     prepare(two_classes, out, size=8)
     assert not list(out.glob("test.*"))
+
+
+@pytest.mark.parametrize("name", ["train.lst", "test.rec", "manifest.json", "train_00000.idx"])
+def test_files_of_somebody_elses_are_refused_not_replaced(two_classes, tmp_path, name):
+    """An im2rec user keeps `train.lst` beside the records, and means it."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    with pytest.raises(DatasetError, match=f"holds {name}, which no preparation wrote"):
+        prepare(two_classes, out, size=8)
+    assert (out / name).read_text() == "mine"
+    (out / name).unlink()
+    prepare(two_classes, out, size=8)
+    (out / "test.lst").write_text("mine")
+    with pytest.raises(DatasetError, match=r"holds test\.lst"):
+        prepare(two_classes, out, size=9)
+
+
+def test_a_photo_that_the_system_could_not_read_is_tried_again(two_classes, tmp_path, monkeypatch):
+    """No permission, or a broken network, may have passed; what is damaged stays damaged."""
+    read = Folders.read
+
+    def refused(self, locator):
+        if locator == "cat/03.png":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(self, locator)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folders, "read", refused)
+        prepare(two_classes, tmp_path / "out", size=8)
+    assert left_out(tmp_path / "out") == {"cat/03.png": "Permission denied"}
+    prepare(two_classes, tmp_path / "out", size=8)
+    assert left_out(tmp_path / "out") == {}
+
+
+def test_a_document_that_is_damaged_is_made_anew(two_classes, tmp_path):
+    """Even if it has the length that it had."""
+    dataset = prepare(two_classes, tmp_path / "out", size=8)
+    document = tmp_path / "out" / "dataset.json"
+    document.write_bytes(b"x" * document.stat().st_size)
+    assert prepare(two_classes, tmp_path / "out", size=8) == dataset
+    assert Dataset.load(tmp_path / "out") == dataset
+
+
+@pytest.mark.parametrize("name", ["r#1", "r?x", "r%41", "r'x"])
+def test_a_folder_may_have_any_name(two_classes, tmp_path, name):
+    """And nothing is made outside it."""
+    prepare(two_classes, tmp_path / "outs" / name, size=8, workers=2)
+    assert (tmp_path / "outs" / name / "train.rec").exists()
+    assert [path.name for path in (tmp_path / "outs").iterdir()] == [name]
+
+
+def test_a_lock_that_is_a_link_leads_nowhere(two_classes, tmp_path):
+    """It could empty a file that is not ours."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".lock").symlink_to(victim)
+    with pytest.raises(DatasetError, match="out: Too many levels of symbolic links"):
+        prepare(two_classes, tmp_path / "out", size=8)
+    assert victim.read_text() == "mine"
+
+
+def test_work_is_kept_where_strict_ends_it(two_classes, tmp_path, monkeypatch):
+    """The same call without it goes on: nothing is encoded again."""
+    test = two_classes.parent / "test"
+    shutil.copytree(two_classes, test)
+    with pytest.raises(DatasetError, match="more than one of photos, validation and test"):
+        prepare(two_classes, tmp_path / "out", test=test, size=8, strict=True)
+
+    def refused(self, locator):
+        raise AssertionError(locator)
+
+    monkeypatch.setattr(Folders, "read", refused)
+    assert prepare(two_classes, tmp_path / "out", test=test, size=8).left_out == 0
 
 
 def test_the_fingerprint_tells_contents_and_settings_not_times(two_classes, tmp_path):

@@ -118,6 +118,15 @@ def test_a_chunk_that_the_disk_lost_is_encoded_again(photos, unbroken, tmp_path,
     assert contents(out) == unbroken
 
 
+def test_a_chunk_that_is_lost_after_the_selection_begins_the_work_anew(photos, unbroken, tmp_path):
+    """What was decided rests on payloads that are not there."""
+    out = tmp_path / "out"
+    break_off(photos, out, shards, "_write", at=2)
+    (out / ".preparing" / "spool" / "000003.spool").unlink()
+    prepare(photos, out, **OPTIONS)
+    assert contents(out) == unbroken
+
+
 def test_a_run_that_ends_while_its_files_are_moved_is_mended(photos, unbroken, tmp_path):
     """Between two renames, dataset.json is away, so that nobody trusts the half."""
     out = tmp_path / "out"

@@ -7,6 +7,7 @@ import pytest
 
 from contracts import DatasetError
 from recordio_prep import prepare, read_records
+from recordio_prep.sources.listing import Listing
 
 
 @pytest.fixture
@@ -85,3 +86,34 @@ def test_numbers_below_one_are_refused(uneven, tmp_path, option):
     """The message gives the value."""
     with pytest.raises(DatasetError, match="0, expected at least 1"):
         prepare(uneven, tmp_path / "out", **{option: 0})
+
+
+def test_of_a_photo_that_several_categories_claim_none_is_kept_in_any_part(
+    uneven, tmp_path, make_photos
+):
+    """Which label is right is not known, in the test folder no more than in the other."""
+    test = make_photos(tmp_path / "test", dict.fromkeys(["cat/new.png", "dog/new.png"]))
+    (test / "dog" / "same.png").write_bytes((test / "cat" / "new.png").read_bytes())
+    (uneven / "emu" / "x.png").write_bytes((uneven / "dog" / "01.png").read_bytes())
+    dataset = prepare(uneven, tmp_path / "out", test=test, size=8, drop_duplicates=True)
+    where = "the same photo stands in {}: which is right is not known"
+    assert reasons(tmp_path / "out") == {
+        "dog/01.png": where.format("dog, emu"),
+        "emu/x.png": where.format("dog, emu"),
+        f"{test}/cat/new.png": where.format("cat, dog"),
+        f"{test}/dog/same.png": where.format("cat, dog"),
+    }
+    assert dataset.splits["test"].photos == 1
+
+
+def test_photos_of_several_labels_are_divided_by_the_ratio(tmp_path, two_classes):
+    """However few share a combination of labels; cap and balance, which go by it, are refused."""
+    paths = sorted(path.relative_to(two_classes) for path in two_classes.glob("*/*.png"))
+    lines = ["\t".join([str(n), *f"{n + 1:05b}", str(path)]) for n, path in enumerate(paths)]
+    (tmp_path / "all.lst").write_text("\n".join(lines) + "\n")
+    source = Listing.opened(tmp_path / "all.lst", two_classes, names=tuple("abcde"))
+    dataset = prepare(source, tmp_path / "out", size=8)
+    assert [split.photos for split in dataset.splits.values()] == [14, 6]
+    for option in ({"balance": True}, {"cap_per_class": 3}):
+        with pytest.raises(DatasetError, match="photos with several labels"):
+            prepare(source, tmp_path / "out", size=8, **option)

@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from contracts import DatasetError
+from recordio_prep import prepare
 from scripts.commands.check import check_command
 
 
@@ -66,3 +68,10 @@ def test_photos_of_the_test_side_are_compared_too(photos, tmp_path):
     result = run(photos, "--test", photos, "--out", tmp_path / "report", "--size", 16)
     assert "24 photos, 24 for testing; 2 categories" in result.stdout
     assert "error    24 groups of the same photo in more than one of" in result.stdout
+
+
+def test_a_folder_of_records_is_not_reported_into(photos, tmp_path):
+    """Its own check would be replaced, and the records be packed again for it."""
+    prepare(photos, tmp_path / "records", size=16)
+    with pytest.raises(DatasetError, match="holds records"):
+        run(photos, "--out", tmp_path / "records", "--size", 16)

@@ -1,6 +1,7 @@
 """`snapshelf prepare`: results on stdout, wrong usage told apart from failure."""
 
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -117,3 +118,53 @@ def test_a_failure_is_left_to_the_edge(tmp_path):
 def test_the_help_shows_an_example_as_it_is_typed():
     """Lines of the example are not run together."""
     assert "\n    snapshelf prepare photos --out records\n" in run("--help").stdout
+
+
+def test_an_empty_output_is_wrong_usage(photos):
+    """As an unset variable gives it: it would be the current folder."""
+    result = run(photos, "--out", "")
+    assert result.exit_code == 2
+    assert "expected a folder" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"), [("--labels", "Idx"), ("--root", "Listing"), ("--allow-private", "Links")]
+)
+def test_an_option_that_no_source_heeds_is_wrong_usage(photos, tmp_path, option, kind):
+    """It would be passed over in silence."""
+    (tmp_path / "file").write_text("")
+    values = {"--labels": [tmp_path / "file"], "--root": [tmp_path], "--allow-private": []}
+    result = run(photos, "--out", tmp_path / "records", option, *values[option])
+    assert result.exit_code == 2
+    assert f"{option} is for {kind}, and the photos come from Folders" in result.stderr
+
+
+def test_class_names_from_a_windows_editor_have_no_mark(tmp_path):
+    """A byte order mark is no part of the first name."""
+    lines = ["label," + ",".join(f"p{n}" for n in range(36))]
+    lines += [",".join([str(n % 2), *([str(n)] * 36)]) for n in range(8)]
+    (tmp_path / "train.csv").write_text("\n".join(lines))
+    (tmp_path / "names.txt").write_text("Shirt\r\nShoe\r\n", encoding="utf-8-sig", newline="")
+    result = run(
+        *(tmp_path / "train.csv", "--out", tmp_path / "records", "--size", 8, "--json"),
+        *("--class-names", tmp_path / "names.txt"),
+    )
+    assert json.loads(result.stdout)["classes"] == ["Shirt", "Shoe"]
+
+
+def test_labels_are_those_of_the_photos_to_train_on_alone(tmp_path):
+    """Other sources have theirs beside them."""
+    for name, order in (("train", [0, 1] * 4), ("val", [1, 0] * 4)):
+        pixels = np.random.default_rng(len(name)).integers(0, 256, (8, 6, 6)).astype(np.uint8)
+        header = struct.pack(">IIII", 0x803, 8, 6, 6)
+        (tmp_path / f"{name}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
+        labels = struct.pack(">II", 0x801, 8) + bytes(order)
+        (tmp_path / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    run(
+        *(tmp_path / "train-images-idx3-ubyte", "--out", tmp_path / "records", "--size", 8),
+        *("--labels", tmp_path / "train-labels-idx1-ubyte"),
+        *("--validation", tmp_path / "val-images-idx3-ubyte"),
+    )
+    rows = (tmp_path / "records" / "validation.lst").read_text().splitlines()
+    labels = {row.split("\t")[2].split("/")[1][:5]: row.split("\t")[1] for row in rows}
+    assert labels == {f"{n:05d}": str(1 - n % 2) for n in range(8)}
