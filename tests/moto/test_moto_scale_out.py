@@ -16,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from contracts import DatasetError, RecordError
-from recordio_prep import prepare, s3_storage, shards, spool_s3
+from recordio_prep import prepare, s3_storage, shards, spool_s3, workers
 from recordio_prep.engines import started
 from recordio_prep.errors import BrokenOffError
 from recordio_prep.s3_records import S3Records
@@ -128,6 +128,13 @@ def test_records_that_are_no_longer_wanted_are_removed(bucket, photos, local, tm
     assert written(bucket) == local | {"notes.txt": b"a person's own"}
 
 
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """So that what is patched holds for the work too."""
+    monkeypatch.setattr(workers, "worker_count", lambda *_: 0)
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_a_driver_that_is_killed_goes_on_from_there(bucket, photos, local, tmp_path) -> None:
     """Finished chunks are not encoded again, and dataset.json is away meanwhile."""
     state = tmp_path / "state"
@@ -187,6 +194,7 @@ def test_workers_of_an_engine_read_and_write_s3(bucket, photos, local, tmp_path)
         assert ours == content, name
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_s3_that_refuses_costs_nothing_that_was_reached(
     bucket, photos, local, tmp_path, monkeypatch
 ) -> None:
