@@ -1,10 +1,12 @@
 """Peers: MXNet reads what we write, writes the same bytes, and we read what im2rec writes."""
 
+import io
 import json
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from recordio_prep import RecordWriter, prepare, read_records
 
@@ -34,6 +36,20 @@ batches = mx.io.ImageRecordIter(
 batch = next(batches)
 pixels = batch.data[0].asnumpy()
 print(json.dumps([indexed, batch.label[0].asnumpy().tolist(), pixels.mean(axis=(2, 3)).tolist()]))
+"""
+
+
+READ_SEVERAL = """
+reader = mx.recordio.MXIndexedRecordIO(sys.argv[1] + ".idx", sys.argv[1] + ".rec", "r")
+unpacked = []
+for key in reader.keys:
+    header, photo = mx.recordio.unpack(reader.read_idx(key))
+    unpacked.append([header.flag, header.label.tolist(), photo.hex()])
+batches = mx.io.ImageRecordIter(
+    path_imgrec=sys.argv[1] + ".rec", data_shape=(3, 16, 16), batch_size=4, label_width=3,
+    shuffle=False, preprocess_threads=1,
+)
+print(json.dumps([unpacked, next(batches).label[0].asnumpy().tolist()]))
 """
 
 
@@ -81,6 +97,25 @@ def test_mxnet_reads_our_records(tmp_path, make_photos, split):
     for label, mean in zip(labels, means, strict=True):
         expected = list(colours.values())[int(label)]
         assert mean == pytest.approx(expected, abs=4)
+
+
+def test_mxnet_reads_records_of_several_labels(tmp_path):
+    """As arrays of floats, and as batches with a label a class."""
+    photo = prepared_png()
+    labels = [(1, 0, 1), (0, 0, 0), (0, 1, 1), (1, 1, 1)]
+    with RecordWriter(tmp_path / "ours.rec", tmp_path / "ours.idx") as writer:
+        for index, several in enumerate(labels):
+            writer.append(index, several, photo)
+    unpacked, batch = mxnet(READ_SEVERAL, tmp_path / "ours")
+    assert unpacked == [[3, list(map(float, several)), photo.hex()] for several in labels]
+    assert batch == [list(map(float, several)) for several in labels]
+
+
+def prepared_png():
+    """A photo of 16 x 16 pixels, as records hold it."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_we_read_what_im2rec_writes(tmp_path, two_classes):
