@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from recordio_prep.close_hashes import Hashes, Places
     from recordio_prep.same_photo import Grey
 
+UNCOMPARED = "uncompared"
+"""The catalog's note of how many pairs of photos with close hashes were not compared."""
+
 Moments: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
 SINGLE_COLOUR_DETAIL = 4.0
@@ -46,6 +49,15 @@ _THUMBNAILS_KEPT = 2048  # of 9 kB each
 _GREYS_KEPT = 32_768  # of 0.8 kB each
 _BATCH = 256  # pairs, 100 kB each while they are looked at
 _ROWS = 10_000
+
+_LEAST_COMPARED = 500_000
+"""Pairs that are compared by their pictures; or one for five photos, if that is more.
+
+Of photos that look alike by nature the pairs grow with the square of their number. So the search
+stays in proportion to the encoding: a pair takes 0.2 to 0.5 ms of one core.
+"""
+
+_PHOTOS_A_PAIR = 5
 
 _EXACT = """
     INSERT INTO families SELECT id, lowest, 1 FROM (
@@ -79,10 +91,14 @@ def find_families(catalog: Catalog, payload: Callable[[int], bytes]) -> None:
     connection = catalog.connection
     connection.execute("DELETE FROM families")
     connection.execute(_EXACT)
-    near = _near_families(_Distinct.of(catalog, payload), payload)
+    distinct = _Distinct.of(catalog, payload)
+    families, uncompared = _near_families(distinct, payload)
+    ids = distinct.ids
+    near = ((int(ids[member]), int(ids[lowest])) for member, lowest in families.members())
     connection.execute("CREATE TEMP TABLE near (id INTEGER PRIMARY KEY, family INTEGER)")
     connection.executemany("INSERT INTO near VALUES (?, ?)", near)
     connection.executescript(_MERGE)
+    catalog.set_meta(UNCOMPARED, uncompared)
     connection.commit()
 
 
@@ -134,24 +150,25 @@ def _moments(averages: np.ndarray[Any, np.dtype[np.float64]]) -> Moments:
     return moments
 
 
-def _near_families(
-    distinct: _Distinct, payload: Callable[[int], bytes]
-) -> Iterator[tuple[int, int]]:
-    """Photo and the lowest photo of its family, both photos.id, of every near family."""
+def _near_families(distinct: _Distinct, payload: Callable[[int], bytes]) -> tuple[_Families, int]:
+    """The families of places in `distinct`, and how many pairs were not compared any more."""
     ids = distinct.ids
-
     compare = _Comparison(lambda place: payload(int(ids[place])))
     families = _Families(len(ids))
+    left, uncompared = max(_LEAST_COMPARED, len(ids) // _PHOTOS_A_PAIR), 0
     for lower, upper in close_pairs(distinct.hashes):
         alike = np.flatnonzero(_alike(distinct.moments[lower], distinct.moments[upper]))
         for start in range(0, len(alike), _BATCH):
             batch = alike[start : start + _BATCH]
             batch = batch[families.roots(lower[batch]) != families.roots(upper[batch])]
+            if left <= 0:
+                uncompared += len(batch)
+                continue
+            left -= len(batch)
             for one, other in compare.promising(lower[batch].tolist(), upper[batch].tolist()):
                 if families.root(one) != families.root(other) and compare.same(one, other):
                     families.join(one, other)
-    for member, lowest in families.members():
-        yield int(ids[member]), int(ids[lowest])
+    return families, uncompared
 
 
 class _Comparison:

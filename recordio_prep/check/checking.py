@@ -15,6 +15,7 @@ from recordio_prep.check.findings import Check
 from recordio_prep.check.oddities import odd_ones, single_colour
 from recordio_prep.check.problems import problems_of
 from recordio_prep.check.shapes import shapes
+from recordio_prep.duplicates import UNCOMPARED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +65,7 @@ def _findings(catalog: Catalog, size: int) -> Check:
         odd=odd_ones(catalog, size * size),
         similar_names=counting.similar_names(sorted(counts))[:_NAMES_SHOWN],
         unknown=tuple(sorted(set(others) - set(counts))) if counts else (),
+        uncompared=catalog.meta(UNCOMPARED) or 0,
     )
 
 

@@ -168,6 +168,7 @@ class Check:
         leaks: Families with photos in more than one of photos, validation and test.
         similar_names: Pairs of categories that differ in case, punctuation or a plural only.
         unknown: Categories of validation or test without a photo to learn from.
+        uncompared: Pairs of photos that look alike at first sight, and were not compared further.
         pictures: JPEG by photos.id, for the page only.
     """
 
@@ -188,6 +189,7 @@ class Check:
     odd: Found
     similar_names: tuple[tuple[str, str], ...]
     unknown: tuple[str, ...]
+    uncompared: int = 0
     problems: tuple[Problem, ...] = ()
     pictures: Mapping[int, bytes] = field(default_factory=dict, repr=False)
 

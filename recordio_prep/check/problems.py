@@ -69,6 +69,14 @@ def _of_copies(check: Check) -> Iterator[Problem]:
         "they count double in training; the split keeps each group on one side",
     )
 
+    yield _problem(
+        "uncompared",
+        "note",
+        check.uncompared,
+        "{} pair{s} of photos that look alike at first sight were not compared: there are too many",
+        "some photos that show the same may not have been found",
+    )
+
 
 def _of_files(check: Check) -> Iterator[Problem]:
     yield _problem(

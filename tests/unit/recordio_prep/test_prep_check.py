@@ -244,7 +244,7 @@ def test_the_json_keeps_its_keys(filled, tmp_path):
     assert list(document) == [
         "format", "size", "listed", "records", "left_out", "multi_label", "balance", "levels",
         "splits", "shapes", "reasons", "within", "conflicts", "leaks", "single_colour", "odd",
-        "similar_names", "unknown", "problems",
+        "similar_names", "unknown", "uncompared", "problems",
     ]  # fmt: skip
     assert document["format"] == 1
     assert list(document["problems"][0]) == ["code", "severity", "count", "message", "hint"]

@@ -8,9 +8,10 @@ import pytest
 from catalogs import FilledCatalog, encoded
 from PIL import Image, ImageDraw, ImageEnhance
 
+from recordio_prep import duplicates
 from recordio_prep.catalog import Catalog
 from recordio_prep.close_hashes import MAX_DISTANCE, bit_counts, close_pairs
-from recordio_prep.duplicates import find_families
+from recordio_prep.duplicates import UNCOMPARED, find_families
 from recordio_prep.same_photo import luminance, may_show_same, show_same, thumbnail
 
 
@@ -219,3 +220,15 @@ def test_greys_and_odd_sizes_are_compared_too():
     """A payload may be grey and smaller than what is compared."""
     small = encoded(scene(4).convert("L").resize((28, 28)))
     assert show_same(thumbnail(small), thumbnail(encoded(scene(4).convert("L"))))
+
+
+def test_the_search_ends_in_proportion_to_the_photos_and_says_so(filled, monkeypatch):
+    """Photos that look alike by nature have pairs without end; what is not compared is counted."""
+    for seed in range(40):
+        filled.add(f"shirt/{seed:02d}.png", encoded(shirt(seed)))
+    find_families(filled.catalog, filled.payload)
+    assert filled.catalog.meta(UNCOMPARED) == 0
+    monkeypatch.setattr(duplicates, "_LEAST_COMPARED", 0)
+    monkeypatch.setattr(duplicates, "_BATCH", 8)
+    find_families(filled.catalog, filled.payload)
+    assert filled.catalog.meta(UNCOMPARED) > 0
