@@ -50,14 +50,15 @@ _GREYS_KEPT = 32_768  # of 0.8 kB each
 _BATCH = 256  # pairs, 100 kB each while they are looked at
 _ROWS = 10_000
 
-_LEAST_COMPARED = 500_000
-"""Pairs that are compared by their pictures; or one for five photos, if that is more.
+_LEAST_COMPARED = 200_000
+"""Pairs that are compared by their pictures; or one for ten photos, if that is more.
 
 Of photos that look alike by nature the pairs grow with the square of their number. So the search
-stays in proportion to the encoding: a pair takes 0.2 to 0.5 ms of one core.
+stays in proportion to the encoding: a pair takes 0.2 ms of one core, and up to 2 ms where neither
+photo was looked at lately and only the last step tells them apart.
 """
 
-_PHOTOS_A_PAIR = 5
+_PHOTOS_A_PAIR = 10
 
 _EXACT = """
     INSERT INTO families SELECT id, lowest, 1 FROM (
