@@ -32,9 +32,11 @@ if __name__ == "__main__":
 @pytest.fixture(scope="module")
 def dask():
     """An engine on two workers of this machine, which forgives a task one of them."""
-    config = pytest.importorskip(
-        "dask.config", reason="needs the extra `dask`: pip install 'snapshelf[dask]'"
+    # Its defaults come with this import: set before, a value would take them all away at its end.
+    pytest.importorskip(
+        "distributed", reason="needs the extra `dask`: pip install 'snapshelf[dask]'"
     )
+    config = pytest.importorskip("dask.config")
     with config.set({"distributed.scheduler.allowed-failures": 1}), started("dask", 1, 2) as engine:
         yield engine
 
