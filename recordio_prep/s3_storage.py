@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
-SCHEME = "s3://"
 
 _NOT_THERE = frozenset(("NoSuchKey", "404"))
 _UPLOAD = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16 << 20)

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 
 from contracts import DatasetError
 from recordio_prep import engines
-from recordio_prep.s3_records import S3Records
-from recordio_prep.s3_storage import SCHEME
-from recordio_prep.sources.s3 import S3Prefix
-from recordio_prep.sources.s3_access import Address
 from recordio_prep.spool import Spool
-from recordio_prep.spool_s3 import S3Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from recordio_prep.s3_records import S3Records
     from recordio_prep.settings import Settings
     from recordio_prep.spool import Spooler
+
+SCHEME = "s3://"
+"""What is about S3 is imported where an address asks for it: boto3 takes half of all start-up."""
 
 _SPOOL = ".preparing/spool/"
 
@@ -58,8 +57,13 @@ class Whereabouts:
 
     def check_apart(self, sources: Iterable[object]) -> None:
         """Raise a DatasetError where records in S3 would lie among the photos."""
+        if self.records is None:
+            return
+        from recordio_prep.sources.s3 import S3Prefix
+        from recordio_prep.sources.s3_access import Address
+
         for source in sources:
-            if self.records is None or not isinstance(source, S3Prefix):
+            if not isinstance(source, S3Prefix):
                 continue
             photos = Address.parse(source.uri.rstrip("/") + "/")
             if str(self.records.prefix).startswith(str(photos)):
@@ -72,6 +76,8 @@ class Whereabouts:
     def records(self) -> S3Records | None:
         """The records' prefix; None where they go into a folder."""
         if isinstance(self.out, str) and self.out.startswith(SCHEME):
+            from recordio_prep.s3_records import S3Records
+
             return S3Records(self.out)
         return None
 
@@ -92,10 +98,11 @@ class Whereabouts:
     @property
     def spool(self) -> Spooler | None:
         """Where the encoded photos lie; None for the workplace's own folder."""
-        if self.work is None and self.records is not None:
-            return S3Spool(f"{self.records.prefix}{_SPOOL}")
-        if self.work is None:
+        place = self.work if self.work is not None else self.records and self.records.prefix
+        if place is None:
             return None
-        if str(self.work).startswith(SCHEME):
-            return S3Spool(f"{str(self.work).rstrip('/')}/{_SPOOL}")
-        return Spool(Path(self.work).absolute() / _SPOOL)
+        if str(place).startswith(SCHEME):
+            from recordio_prep.spool_s3 import S3Spool
+
+            return S3Spool(f"{str(place).rstrip('/')}/{_SPOOL}")
+        return Spool(Path(str(place)).absolute() / _SPOOL)

@@ -33,6 +33,7 @@ from recordio_prep.files import file_sizes_in, write_atomically
 from recordio_prep.processing import part as parts_of
 from recordio_prep.processing.part import Part
 from recordio_prep.statistics import Moments
+from recordio_prep.whereabouts import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,7 +110,7 @@ def merge(records: Path | str) -> Dataset:
 
 
 def _place(records: Path | str) -> Records:
-    if str(records).startswith(s3_storage.SCHEME):
+    if str(records).startswith(SCHEME):
         return _Prefix(str(records))
     folder = Path(records)
     if not folder.is_dir():
