@@ -58,7 +58,8 @@ class DaskEngine:
     """See Engine: tasks on the workers of a Dask cluster.
 
     The scheduler hands a lost worker's tasks to others. One whose workers ended four times
-    (`distributed.scheduler.allowed-failures`, 3, is what it forgives) is Crashed.
+    (`distributed.scheduler.allowed-failures`, 3, is what it forgives), and again four times while
+    nothing else ran, is Crashed.
     """
 
     client: Client
@@ -73,7 +74,10 @@ class DaskEngine:
         """See Engine."""
         flights = _Flights(self.client, function)
         try:
-            yield from flights.run(iter(tasks), 1 if apart else None)
+            if apart:
+                yield from flights.run(iter(tasks), 1)
+            else:
+                yield from _with_suspects_apart(flights, iter(tasks))
         except (OSError, asyncio.CancelledError) as error:
             if self.client.status == "running":
                 raise
@@ -145,6 +149,21 @@ def _quiet() -> Iterator[None]:
     finally:
         for one, level in zip(loggers, levels, strict=True):
             one.setLevel(level)
+
+
+def _with_suspects_apart(flights: _Flights, tasks: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+    """Every task's result; those that seem to have crashed are run again at the end, alone.
+
+    The scheduler suspects every task that a worker held when it ended, those that waited there
+    too, so that one which was next to a deadly one often enough is given up along with it.
+    """
+    suspects = []
+    for task, result in flights.run(tasks, None):
+        if isinstance(result, Crashed):
+            suspects.append(task)
+        else:
+            yield task, result
+    yield from flights.run(iter(suspects), 1)
 
 
 class _Flights:

@@ -94,6 +94,20 @@ def test_every_task_comes_back_and_one_that_ends_its_worker_is_told(engine):
     assert results == {n: 2 * n for n in range(30) if n != 13}
 
 
+def end_often(task):
+    """A task that ends its process for the first so many times."""
+    folder, times = task
+    if len(list(folder.iterdir())) < times:
+        (folder / str(os.getpid())).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def test_a_task_beside_which_others_ended_a_worker_is_not_given_up(dask, tmp_path):
+    """The scheduler forgives here one lost worker; a task that was only nearby looks like this."""
+    assert list(dask.run(end_often, [(tmp_path, 2)])) == [((tmp_path, 2), "done")]
+
+
 def test_tasks_are_taken_as_they_are_needed(engine):
     """A million of them must not stand in memory."""
     taken = []
