@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
@@ -15,65 +16,85 @@ from contracts import (
     SHAPES_FILE,
     SYMBOL_FILE,
 )
-from training.networks import as_symbol
+from training.networks import PHOTO_CHANNELS, as_symbol
 from training.onnx_export import export_onnx
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evaluation import Trust
     from photo import Preparation
     from training.hyperparameters import Hyperparameters
 
 VERSION_DIGITS = 12
 
 
-def write_artifact(
-    model_dir: Path,
-    network: Any,
-    weights: dict[str, Any],
-    *,
-    epoch: int,
-    classes: tuple[str, ...],
-    settings: Hyperparameters,
-    preparation: Preparation,
-    metrics: dict[str, Any],
-) -> dict[str, Any]:
-    """Write what becomes model.tar.gz, and return the model card.
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network that has been trained, and what it takes to use it.
 
-    Args:
-        model_dir: a folder, made if missing.
+    Attributes:
         network: the Gluon network that `weights` belong to.
+        name: of the network.
         weights: parameters and auxiliary states by name.
-        epoch: the best one, from 0; it names the .params file.
+        epoch: that they are of, from 0; it names the .params file.
         classes: names in output order.
         settings: of the job.
         preparation: how a photo becomes the network's input.
+        trust: what its answers are worth.
         metrics: of the job, JSON-like; copied into the card.
     """
+
+    network: Any
+    name: str
+    weights: dict[str, Any]
+    epoch: int
+    classes: tuple[str, ...]
+    settings: Hyperparameters
+    preparation: Preparation
+    trust: Trust
+    metrics: dict[str, Any]
+
+
+def write_artifact(model_dir: Path, trained: Trained) -> dict[str, Any]:
+    """Write what becomes model.tar.gz into a folder, made if missing, and return the model card."""
     model_dir.mkdir(parents=True, exist_ok=True)
-    logits = as_symbol(network)
-    mx.sym.SoftmaxOutput(logits, name="softmax").save(str(model_dir / SYMBOL_FILE))
-    mx.nd.save(str(model_dir / PARAMS_FILE.format(epoch=epoch)), _tagged(logits, weights))
-    shapes = [{"name": "data", "shape": [1, *settings.image_shape]}]
-    (model_dir / SHAPES_FILE).write_text(json.dumps(shapes))
-    probabilities = mx.sym.softmax(logits, name="softmax")
-    onnx = export_onnx(probabilities, weights, settings.image_shape)
+    logits = as_symbol(trained.network)
+    multi_label = trained.settings.multi_label
+    # The label's variable is `softmax_label` in either case, as the built-in algorithm has it.
+    ending = mx.sym.LogisticRegressionOutput if multi_label else mx.sym.SoftmaxOutput
+    ending(logits, name="softmax").save(str(model_dir / SYMBOL_FILE))
+    params = model_dir / PARAMS_FILE.format(epoch=trained.epoch)
+    save_params(params, trained.network, trained.weights)
+    size = trained.settings.image_shape[1]
+    shape = (PHOTO_CHANNELS, size, size)  # grey is made inside the network
+    (model_dir / SHAPES_FILE).write_text(json.dumps([{"name": "data", "shape": [1, *shape]}]))
+    calibrated = logits / trained.trust.temperature
+    probabilities = mx.sym.sigmoid(calibrated) if multi_label else mx.sym.softmax(calibrated)
+    onnx = export_onnx(probabilities, logits, trained.weights, shape)
     (model_dir / ONNX_FILE).write_bytes(onnx)
-    card = {
-        "format": 1,
-        "version": hashlib.sha256(onnx).hexdigest()[:VERSION_DIGITS],
-        "network": f"resnet{settings.num_layers}",
-        "classes": list(classes),
-        "photo": preparation.to_dict(),
-        "threshold": settings.threshold,
-        "metrics": metrics,
-        "hyperparameters": settings.document(),
-    }
+    card = _card(trained, hashlib.sha256(onnx).hexdigest()[:VERSION_DIGITS])
     (model_dir / MODEL_CARD_FILE).write_text(json.dumps(card, indent=1, ensure_ascii=False))
     return card
 
 
-def _tagged(symbol: Any, weights: dict[str, Any]) -> dict[str, Any]:
-    """The names that `mx.model.load_checkpoint` expects: `arg:` or `aux:` before each."""
-    states = set(symbol.list_auxiliary_states())
-    return {f"{'aux' if name in states else 'arg'}:{name}": w for name, w in weights.items()}
+def _card(trained: Trained, version: str) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "version": version,
+        "network": trained.name,
+        "classes": list(trained.classes),
+        "multi_label": trained.settings.multi_label,
+        "photo": trained.preparation.to_dict(),
+        "threshold": trained.settings.threshold,
+        **trained.trust.to_card(),
+        "metrics": trained.metrics,
+        "hyperparameters": trained.settings.document(),
+    }
+
+
+def save_params(path: Path, network: Any, weights: dict[str, Any]) -> None:
+    """Weights by the names that `mx.model.load_checkpoint` expects: `arg:` or `aux:` before each."""
+    states = set(as_symbol(network).list_auxiliary_states())
+    tagged = {f"{'aux' if name in states else 'arg'}:{name}": w for name, w in weights.items()}
+    mx.nd.save(str(path), tagged)

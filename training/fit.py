@@ -1,29 +1,38 @@
-"""The training loop: epochs of SGD, and the best weights by validation accuracy."""
+"""The training loop: epochs of steps, the best weights by validation, and checkpoints."""
 
 from __future__ import annotations
 
-import itertools
 import logging
-import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
 import numpy as np
-from mxnet import autograd, gluon
 
-from contracts import TrainingError
-from training.evaluate import accuracy
+from contracts import PARAMS_FILE, TrainingError
+from training import checkpoint
+from training.artifact import save_params
+from training.checkpoint import Checkpoint
+from training.evaluate import outputs
+from training.history import Epoch, best_of, scores, stops_early
+from training.layers import LearningPlan, hold_statistics
+from training.losses import Loss
 from training.networks import parameters
+from training.optimizers import make_trainer, memory, restore_memory
+from training.orders import epoch_order, parts
+from training.progress import Progress
 from training.schedules import learning_rate
+from training.steps import Stepper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from photo import Preparation
-    from training.channels import Channel
+    from training.channels import Augmentation, Batch, Channel
     from training.hyperparameters import Hyperparameters
+    from training.tracking import Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -31,119 +40,259 @@ BATCHES_BETWEEN_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one epoch came to; accuracies 0..1, speed in photos a second."""
+class Host:
+    """Which of the job's hosts this is, from 0, of how many; the kvstore that joins them, if any."""
 
-    number: int
-    size: int
-    learning_rate: float
-    train_accuracy: float
-    validation_accuracy: float | None
-    images_per_second: float
+    rank: int = 0
+    count: int = 1
+    kvstore: Any = None
 
 
-@dataclass(slots=True)
-class Fit:
-    """The training of one network, and the best weights that it has reached."""
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is trained on: photos, how they become pictures, how many classes they have."""
 
-    network: Any
-    settings: Hyperparameters
+    train: Channel
+    validation: Channel | None
     preparation: Preparation
-    should_stop: Callable[[], bool] = lambda: False
-    history: list[Epoch] = field(default_factory=list)
-    best: Epoch | None = None
-    best_parameters: dict[str, Any] = field(default_factory=dict)
+    classes: int
+    augmentation: Augmentation
 
-    def run(self, train: Channel, validation: Channel | None) -> None:
-        """Train every epoch, or until `should_stop`; the best weights stand in `best_parameters`.
 
-        Only epochs at the full picture size compete: the photos of the endpoint have that size,
-        and an accuracy on smaller ones says nothing of it. Without validation the last wins.
+class Fit:
+    """The training of one network, from wherever its last checkpoint stands.
+
+    Args:
+        network: initialised.
+        settings: of the job.
+        inputs: photos.
+        folder: where checkpoints are kept.
+        identity: of settings and photos.
+        should_stop: asked behind every batch.
+        tracker: told of every epoch.
+        host: this one among the job's.
+
+    Attributes:
+        best: the epoch whose weights won so far, None before there is one.
+        best_parameters: its weights by name.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        settings: Hyperparameters,
+        inputs: Inputs,
+        folder: Path,
+        *,
+        identity: str = "",
+        should_stop: Callable[[], bool] = lambda: False,
+        tracker: Tracker | None = None,
+        host: Host | None = None,
+    ) -> None:
+        self.network = network
+        self.best: Epoch | None = None
+        self.best_parameters: dict[str, Any] = {}
+        self._settings = settings
+        self._inputs = inputs
+        self._folder = folder
+        self._identity = identity
+        self._should_stop = should_stop
+        self._tracker = tracker
+        self._host = host or Host()
+        self._progress = Progress()
+        self._plan = LearningPlan(network, settings)
+        self._trainer = make_trainer(network, settings, self._host.kvstore)
+        loss = Loss(settings, inputs.train.labels, inputs.classes)
+        self._stepper = Stepper(network, self._trainer, loss, settings, self._host.count)
+        self._saved_at = time.perf_counter()
+
+    @property
+    def history(self) -> list[Epoch]:
+        """Of the epochs that have ended."""
+        return self._progress.history
+
+    def run(self) -> None:
+        """Train until the epochs, the time or the improvement are at an end, or `should_stop`.
+
+        Raises:
+            TrainingError: the weights became infinite, or a checkpoint is another job's.
         """
-        trainer = gluon.Trainer(
-            self.network.collect_params(),
-            self.settings.optimizer,
-            {"momentum": self.settings.momentum, "wd": self.settings.weight_decay},
-            kvstore=None,
-        )
-        for number, size in enumerate(self.settings.sizes):
-            rate = learning_rate(self.settings, number)
-            trainer.set_learning_rate(rate)
-            train_accuracy, speed = self._train_epoch(trainer, train, number, size)
-            if self.should_stop():
-                logger.info("Stopped in epoch %d", number)
-                return
-            score = self._validate(validation, number, size)
-            epoch = Epoch(number, size, rate, train_accuracy, score, speed)
-            self.history.append(epoch)
-            self._keep_best(epoch)
-
-    def _train_epoch(
-        self, trainer: Any, train: Channel, number: int, size: int
-    ) -> tuple[float, float]:
-        """Train on an epoch's photos; (accuracy on the photos as seen, photos a second)."""
-        settings = self.settings
-        loss_of = gluon.loss.SoftmaxCrossEntropyLoss()
-        metric = mx.metric.Accuracy()
-        batches = train.shuffled_batches(
-            size,
-            self.preparation,
-            settings.mini_batch_size,
-            augmentation_type=settings.augmentation_type,
-            seed=settings.seed + number,
-        )
-        seen, start = 0, time.perf_counter()
-        limit = math.ceil(settings.epoch_photos / settings.mini_batch_size) or None
-        for count, batch in enumerate(itertools.islice(batches, limit), 1):
-            with autograd.record():
-                logits = self.network(batch.data)
-                loss = loss_of(logits, batch.labels)
-            loss.backward()
-            trainer.step(settings.mini_batch_size)
-            metric.update(batch.labels, logits)
-            seen += batch.photos
-            if count % BATCHES_BETWEEN_LINES == 0:
-                _log_speed(number, count, seen / (time.perf_counter() - start), metric)
-            if self.should_stop():
+        self._resume()
+        progress, settings = self._progress, self._settings
+        while progress.epoch < settings.epochs and not self._ended_early():
+            if not self._train_epoch(progress.epoch):
+                self._save()
                 break
-        seconds = time.perf_counter() - start
-        logger.info("Epoch[%d] Train-accuracy=%f", number, metric.get()[1])
-        logger.info("Epoch[%d] Time cost=%.3f", number, seconds)
-        return float(metric.get()[1]), seen / seconds
+            self._end_epoch(progress.epoch)
+            self._save()
+        hold_statistics(self.network)  # as the network is to be saved
 
-    def _validate(self, validation: Channel | None, number: int, size: int) -> float | None:
-        if validation is None:
-            return None
-        score = accuracy(self.network, validation, size, self.preparation)
-        logger.info("Epoch[%d] Validation-accuracy=%f", number, score)
-        return score
+    def _ended_early(self) -> bool:
+        if stops_early(self._settings, self.history):
+            logger.info("Early stopping: validation accuracy no longer improves")
+            return True
+        return self._out_of_time() and bool(self.history)
 
-    def _keep_best(self, epoch: Epoch) -> None:
-        if not all(
-            np.isfinite(value.asnumpy()).all() for value in parameters(self.network).values()
-        ):
+    def _out_of_time(self) -> bool:
+        limit = self._settings.max_minutes * 60
+        return bool(limit) and self._progress.seconds >= limit
+
+    def _train_epoch(self, number: int) -> bool:
+        """The rest of an epoch, or of the time; whether nobody asked to stop meanwhile."""
+        settings, progress = self._settings, self._progress
+        self._plan.begin(number)
+        order = epoch_order(settings, self._inputs.train.labels, number)
+        own = parts(order, settings.mini_batch_size, self._host.count)[self._host.rank]
+        total = len(own) // settings.mini_batch_size
+        batches = self._inputs.train.epoch(
+            settings.sizes[number],
+            self._inputs.preparation,
+            settings.mini_batch_size,
+            order=own,
+            augmentation=self._inputs.augmentation,
+            seed=(settings.seed, number, self._host.rank),
+            start_batch=progress.batch,
+        )
+        speed = _Speed(progress.photos)
+        for batch in batches:
+            self._step(batch, total)
+            if progress.batch % BATCHES_BETWEEN_LINES == 0:
+                _log_speed(progress, speed.per_second(progress.photos))
+            if self._should_stop():
+                logger.info("Stopped in epoch %d", number)
+                return False
+            if self._out_of_time():
+                logger.info("max_minutes=%g are over in epoch %d", settings.max_minutes, number)
+                break
+            if time.perf_counter() - self._saved_at > settings.checkpoint_minutes * 60:
+                self._save()
+        self._speed = speed.per_second(progress.photos)
+        logger.info("Epoch[%d] Train-accuracy=%f", number, progress.right / progress.photos)
+        logger.info("Epoch[%d] Time cost=%.3f", number, speed.seconds)
+        return True
+
+    def _step(self, batch: Batch, total: int) -> None:
+        progress = self._progress
+        position = progress.epoch + progress.batch / total
+        rate = learning_rate(self._settings, position, scores(self.history))
+        right, loss = self._stepper.step(batch, rate, (progress.epoch, progress.batch))
+        progress.seen(len(batch.data), right, loss)
+
+    def _end_epoch(self, number: int) -> None:
+        if not all(np.isfinite(v.asnumpy()).all() for v in parameters(self.network).values()):
             raise TrainingError(
-                f"the weights of epoch {epoch.number} are no finite numbers: the training diverged",
-                hint=f"a lower learning_rate than {self.settings.learning_rate}",
+                f"the weights of epoch {number} are no finite numbers: the training diverged",
+                hint=f"a lower learning_rate than {self._settings.learning_rate}",
             )
-        if epoch.size != self.settings.image_shape[1]:
+        accuracy, loss = self._validate(number)
+        progress = self._progress
+        epoch = Epoch(
+            number,
+            self._settings.sizes[number],
+            self._trainer.learning_rate,
+            progress.right / progress.photos,
+            progress.loss / progress.photos,
+            accuracy,
+            loss,
+            self._speed,
+            round(progress.seconds, 3),
+        )
+        progress.end_epoch(epoch)
+        self._keep(epoch)
+        if self._tracker:
+            self._tracker.epoch(epoch)
+
+    def _validate(self, number: int) -> tuple[float | None, float | None]:
+        """(Accuracy, loss) of the validation photos, where there are any."""
+        inputs, settings = self._inputs, self._settings
+        if inputs.validation is None:
+            return None, None
+        found = outputs(self.network, inputs.validation, settings.sizes[number], inputs.preparation)
+        logger.info("Epoch[%d] Validation-accuracy=%f", number, found.accuracy)
+        if settings.top_k and not settings.multi_label:
+            figure = found.top_k_accuracy(settings.top_k)
+            logger.info(
+                "Epoch[%d] Validation-top_k_accuracy_%d=%f", number, settings.top_k, figure
+            )
+        return found.accuracy, found.loss
+
+    def _keep(self, epoch: Epoch) -> None:
+        """Copy the weights where they are the best so far, or due to be in the artifact."""
+        frequency = self._settings.checkpoint_frequency
+        if frequency and (epoch.number + 1) % frequency == 0 and self._host.rank == 0:
+            path = self._folder / PARAMS_FILE.format(epoch=epoch.number)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_params(path, self.network, parameters(self.network))
+            logger.info('Saved checkpoint to "%s"', path)
+        if best_of(self.history, self._settings.image_shape[1]) != epoch:
             return
-        score = epoch.validation_accuracy
-        reached = self.best.validation_accuracy if self.best else None
-        if score is not None and reached is not None and score <= reached:
-            return
-        if score is not None:
-            logger.info("Storing the best model with validation accuracy: %f", score)
+        if epoch.validation_accuracy is not None:
+            logger.info(
+                "Storing the best model with validation accuracy: %f", epoch.validation_accuracy
+            )
         self.best = epoch
-        copies = {name: value.copy() for name, value in parameters(self.network).items()}
-        self.best_parameters = copies
+        self.best_parameters = {n: v.copy() for n, v in parameters(self.network).items()}
+
+    def _save(self) -> None:
+        self._saved_at = time.perf_counter()
+        if self._host.rank:
+            return
+        progress = self._progress
+        arrays = {f"weights/{n}": v.asnumpy() for n, v in parameters(self.network).items()}
+        arrays |= {f"best/{n}": v.asnumpy() for n, v in self.best_parameters.items()}
+        counts: dict[str, Any] = {}
+        if self._settings.kv_store != "dist_async":  # there the servers alone know it
+            remembered, counts = memory(self._trainer)
+            arrays |= {f"memory/{key}": array for key, array in remembered.items()}
+        state = {**progress.state(), "optimizer": counts}
+        checkpoint.save(
+            self._folder,
+            Checkpoint(self._identity, progress.epoch, progress.batch, state, arrays),
+        )
+
+    def _resume(self) -> None:
+        found = checkpoint.latest(self._folder)
+        if found is None:
+            return
+        if found.identity != self._identity:
+            raise TrainingError(
+                "the checkpoints are of a job with other hyperparameters or other photos",
+                hint="give this job a checkpoint folder (CheckpointConfig.S3Uri) of its own",
+            )
+        weights, best = _under(found.arrays, "weights/"), _under(found.arrays, "best/")
+        for name, parameter in self.network.collect_params().items():
+            parameter.set_data(mx.nd.array(weights[name]))
+        self.best_parameters = {name: mx.nd.array(array) for name, array in best.items()}
+        if counts := found.state["optimizer"]:
+            restore_memory(self._trainer, _under(found.arrays, "memory/"), counts)
+        self._progress = Progress.restored(found.epoch, found.batch, found.state)
+        self.best = best_of(self.history, self._settings.image_shape[1])
+        logger.info("Going on from epoch %d, batch %d", found.epoch, found.batch)
 
 
-def _log_speed(number: int, count: int, speed: float, metric: Any) -> None:
+class _Speed:
+    """Photos a second since it was made."""
+
+    def __init__(self, photos: int) -> None:
+        self._photos, self._start = photos, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    def per_second(self, photos: int) -> float:
+        return (photos - self._photos) / self.seconds
+
+
+def _under(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(prefix)}
+
+
+def _log_speed(progress: Progress, speed: float) -> None:
     logger.info(
         "Epoch[%d] Batch [%d]\tSpeed: %.2f samples/sec\taccuracy=%f",
-        number,
-        count,
+        progress.epoch,
+        progress.batch,
         speed,
-        metric.get()[1],
+        progress.right / progress.photos,
     )

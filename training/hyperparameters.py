@@ -1,7 +1,7 @@
 """The job's hyperparameters: strings on arrival, checked and typed before anything is loaded.
 
-Names, types, ranges and defaults are those of SageMaker's built-in Image Classification
-(developer guide, *Image Classification Hyperparameters*); the last group is our own.
+Names, types, ranges and defaults of the first group are those of SageMaker's built-in Image
+Classification (developer guide, *Image Classification Hyperparameters*); the rest are our own.
 """
 
 from __future__ import annotations
@@ -10,100 +10,221 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contracts import DEFAULT_THRESHOLD, TrainingError
+from contracts import DEFAULT_THRESHOLD
+from training.settings import Declared, check, out_of_range, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-NUM_LAYERS = (18, 34, 50, 101, 152)
+NUM_LAYERS = (18, 34, 50, 101, 152, 200, 20, 32, 44, 56, 110)
+"""Of the ResNets: six for photos, and five for pictures of 28 x 28 and the like."""
+
 AUGMENTATION_TYPES = ("none", "crop", "crop_color", "crop_color_transform")
-MAX_SEED = 2**30
-"""Half of what MXNet takes: each epoch adds its number."""
+OPTIMIZERS = ("sgd", "adam", "rmsprop", "nag")
+KV_STORES = ("", "dist_sync", "dist_async")
+LR_SCHEDULES = (
+    "exponential",
+    "constant",
+    "step",
+    "polynomial",
+    "cosine",
+    "cyclical",
+    "cyclical_exponential",
+    "plateau",
+)
+HEADS = ("pool", "flatten", "conv")
+LOSSES = ("cross_entropy", "focal")
+SAMPLINGS = ("natural", "balanced")
+WEIGHTINGS = ("none", "balanced")
 
-OPTIMIZERS = ("sgd",)
-LR_SCHEDULES = ("exponential", "constant")
-CHANNELS = 3
+MAX_SEED = 2**30
+COLOURS = (1, 3)
 SIZES = range(28, 1025)
 """Sides of a picture, in pixels, that the networks take."""
+
+_PLENTY = 1e6
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    channels, height, width = (int(part) for part in text.split(","))
+    return channels, height, width
+
+
+def _pairs(text: str) -> tuple[tuple[int, int], ...]:
+    pairs = [part.split(":") for part in text.split(",") if part]
+    return tuple((int(size), int(epochs)) for size, epochs in pairs)
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(",") if part.strip())
+
+
+_builtin, _own = Declared(builtin=True), Declared(builtin=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """One training job's settings, valid by construction.
+    """One training job's settings, valid by construction; 0 or nothing leaves an option out.
 
-    `num_classes` and `num_training_samples` may be left out (0): the records know better.
-    `picture_sizes` are (side in pixels, epochs) pairs; `epoch_photos` is how many photos, drawn
-    anew each time, make an epoch (0: all of them); `stem_pooling` is the side of the squares of
-    pixels that the network averages first.
+    `num_classes` and `num_training_samples`, which the built-in algorithm requires, may be left
+    out: the records know better.
     """
 
-    num_classes: int = 0
-    num_training_samples: int = 0
-    num_layers: int = 152
-    image_shape: tuple[int, int, int] = (3, 224, 224)
-    epochs: int = 30
-    mini_batch_size: int = 32
-    optimizer: str = "sgd"
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0001
-    augmentation_type: str = "none"
-    # Ours:
-    lr_schedule: str = "exponential"
-    lr_decay: float = 0.05
-    picture_sizes: tuple[tuple[int, int], ...] = ()
-    epoch_photos: int = 0
-    stem_pooling: int = 1
-    threshold: float = DEFAULT_THRESHOLD
-    seed: int = 0
+    num_classes: int = _builtin.whole(0, 0, "Classes; 0: as many as the records have.")
+    num_training_samples: int = _builtin.whole(0, 0, "Photos to train on; counted in any case.")
+    num_layers: int = _builtin.choice(152, NUM_LAYERS, "Layers of the ResNet.")
+    image_shape: tuple[int, int, int] = _builtin.other(
+        (3, 224, 224),
+        _shape,
+        "channels,height,width, as in 3,112,112",
+        "Colours (1: grey), height and width of a picture, the last two alike.",
+    )
+    resize: int = _builtin.whole(
+        0, 0, "Pixels of the shorter side before cropping; `fit` of the records tells the rest."
+    )
+    epochs: int = _builtin.whole(30, 1, "Times that every photo is looked at.")
+    mini_batch_size: int = _builtin.whole(32, 1, "Photos in a step; with several hosts, on each.")
+    optimizer: str = _builtin.choice("sgd", OPTIMIZERS, "How weights follow their gradients.")
+    learning_rate: float = _builtin.number(0.1, "At its highest.")
+    lr_scheduler_factor: float = _builtin.number(0.1, "Of `step` and `plateau`: what is left.")
+    lr_scheduler_step: tuple[int, ...] = _builtin.other(
+        (), _integers, "epochs, as in 10,20", "Epochs of `step`; setting it chooses that schedule."
+    )
+    momentum: float = _builtin.number(0.9, "Of `sgd` and `nag`.")
+    weight_decay: float = _builtin.number(0.0001, "Pull of weights towards 0, biases excepted.")
+    beta_1: float = _builtin.number(0.9, "Of `adam`: memory of gradients.")
+    beta_2: float = _builtin.number(0.999, "Of `adam`: memory of their squares.")
+    eps: float = _builtin.number(1e-8, "Of `adam` and `rmsprop`: keeps divisors above 0.")
+    gamma: float = _builtin.number(0.9, "Of `rmsprop`: memory of squared gradients.")
+    augmentation_type: str = _builtin.choice(
+        "none", AUGMENTATION_TYPES, "Random changes to photos that are trained on."
+    )
+    use_pretrained_model: bool = _builtin.flag("Start from `pretrained`.")
+    multi_label: bool = _builtin.flag("A photo may show several classes, or none.")
+    use_weighted_loss: bool = _builtin.flag("Multi-label: weigh classes by how rare they are.")
+    early_stopping: bool = _builtin.flag("End where validation accuracy no longer improves.")
+    early_stopping_min_epochs: int = _builtin.whole(10, 1, "Epochs before that may happen.")
+    early_stopping_patience: int = _builtin.whole(5, 1, "Epochs to wait for an improvement.")
+    early_stopping_tolerance: float = _builtin.number(
+        0.0, "Relative improvement that counts as one."
+    )
+    checkpoint_frequency: int = _builtin.whole(
+        0, 0, "Epochs between weights that are kept in the artifact; 0: the best epoch's alone."
+    )
+    kv_store: str = _builtin.choice("", KV_STORES, "How several hosts join their gradients.")
+    precision_dtype: str = _builtin.choice(
+        "float32", ("float32", "float16"), "Of weights; on a CPU float32 whatever is said."
+    )
+    top_k: int = _builtin.whole(0, 0, "Report also how often the label is among the k best.")
+
+    network: str = _own.other("", str, "a network's name", "In place of `num_layers`' ResNet.")
+    head: str = _own.choice("pool", HEADS, "What joins the last picture to the classes.")
+    dropout: float = _own.number(0.0, "Share of the head's inputs that a step leaves out.", high=0.9)
+    stem_pooling: int = _own.whole(1, 1, "Side of the squares of pixels that are averaged first.")
+    pretrained: str = _own.other(
+        "", str, "a name, file or https URL", "Weights to start from: a name, file or URL."
+    )
+    frozen_layers: int = _own.whole(0, 0, "Layers, from the first, that keep their weights.")
+    freeze_epochs: int = _own.whole(0, 0, "Epochs in which only the head is trained.")
+    body_lr_factor: float = _own.number(1.0, "Learning rate of all but the head, as a share.")
+    lr_schedule: str = _own.choice("exponential", LR_SCHEDULES, "How the learning rate changes.")
+    lr_decay: float = _own.number(0.05, "Of the exponentials: exp(-lr_decay) is left an epoch.")
+    lr_min: float = _own.number(0.0, "Where `polynomial`, `cosine` and the cyclical ones end.")
+    lr_power: float = _own.number(2.0, "Of `polynomial`.", high=10)
+    lr_cycle_epochs: float = _own.number(4.0, "Length of a cycle, up and down.", high=_PLENTY)
+    lr_patience: int = _own.whole(2, 1, "Of `plateau`: epochs without improvement.")
+    warmup_epochs: float = _own.number(0.0, "In which the rate rises from 0.", high=_PLENTY)
+    label_smoothing: float = _own.number(0.0, "Share of a label spread over all classes.", high=0.9)
+    mixup: float = _own.number(0.0, "Alpha of the beta distribution that blends photos.", high=10)
+    loss: str = _own.choice("cross_entropy", LOSSES, "What is made small.")
+    focal_gamma: float = _own.number(2.0, "Of `focal`: how little easy photos count.", high=10)
+    class_weights: str = _own.choice("none", WEIGHTINGS, "`balanced`: rare classes count more.")
+    sampling: str = _own.choice("natural", SAMPLINGS, "`balanced`: all classes equally often.")
+    min_area: float = _own.number(0.0, "Smallest share of a photo that `crop` leaves; 0: a half.")
+    colour_jitter: float = _own.number(0.0, "Largest change of brightness, contrast, saturation.")
+    rotation: float = _own.number(0.0, "Largest turn, in degrees.", high=180)
+    random_erasing: float = _own.number(0.0, "Probability that a part of a photo is blotted out.")
+    random_grey: float = _own.number(0.0, "Probability that a photo loses its colours.")
+    random_blur: float = _own.number(0.0, "Probability that a photo is blurred.")
+    picture_sizes: tuple[tuple[int, int], ...] = _own.other(
+        (), _pairs, "size:epochs pairs, as in 28:4,112:2", "Smaller pictures in the first epochs."
+    )
+    epoch_photos: int = _own.whole(0, 0, "Photos, drawn anew each time, of an epoch; 0: all.")
+    max_minutes: float = _own.number(0.0, "Time after which training ends.", high=_PLENTY)
+    checkpoint_minutes: float = _own.number(
+        1.0, "Between two checkpoints within an epoch.", high=_PLENTY
+    )
+    threshold: float = _own.number(DEFAULT_THRESHOLD, "Below it the verdict is `none`.")
+    wanted_precision: float = _own.number(
+        0.0, "Each class's threshold: the lowest with this precision; 0: the best F1."
+    )
+    tracking: str = _own.choice(
+        "", ("", "tensorboard", "mlflow"), "Where figures are written besides the log."
+    )
+    seed: int = _own.whole(0, 0, "Of everything that is random.", high=MAX_SEED - 1)
 
     def __post_init__(self) -> None:
-        self._require("num_classes", self.num_classes >= 0, "an integer above 0")
-        self._require("num_training_samples", self.num_training_samples >= 0, "an integer above 0")
-        self._require("seed", 0 <= self.seed < MAX_SEED, f"an integer from 0 to below {MAX_SEED}")
-        self._require("epoch_photos", self.epoch_photos >= 0, "an integer of 0 or more")
-        self._require("num_layers", self.num_layers in NUM_LAYERS, f"one of {NUM_LAYERS}")
-        self._require("epochs", self.epochs > 0, "an integer above 0")
-        self._require("mini_batch_size", self.mini_batch_size > 0, "an integer above 0")
-        for name in ("learning_rate", "momentum", "weight_decay", "lr_decay", "threshold"):
-            self._require(name, 0 <= getattr(self, name) <= 1, "a number from 0 to 1")
-        for name, known in (
-            ("optimizer", OPTIMIZERS),
-            ("augmentation_type", AUGMENTATION_TYPES),
-            ("lr_schedule", LR_SCHEDULES),
-        ):
-            self._require(name, getattr(self, name) in known, f"one of {', '.join(known)}")
+        check(self)
         self._check_pictures()
-        smallest = min(self.sizes)
-        self._require(
-            "stem_pooling",
-            self.stem_pooling > 0 and smallest // self.stem_pooling >= min(SIZES),
-            f"1, or as much as leaves {min(SIZES)} of the picture's {smallest} pixels",
-        )
+        for name, holds, expected in self._joint_rules():
+            if not holds:
+                raise out_of_range(name, getattr(self, name), expected)
 
     def _check_pictures(self) -> None:
         channels, height, width = self.image_shape
-        self._require(
-            "image_shape",
-            channels == CHANNELS and height == width and height in SIZES,
-            f"{CHANNELS},SIZE,SIZE with SIZE from {min(SIZES)} to {max(SIZES)}, as in 3,112,112",
-        )
+        if channels not in COLOURS or height != width or height not in SIZES:
+            raise out_of_range(
+                "image_shape",
+                self.image_shape,
+                f"3,SIZE,SIZE or 1,SIZE,SIZE with SIZE from {min(SIZES)} to {max(SIZES)}, "
+                "as in 3,112,112",
+            )
+        if not self.picture_sizes:
+            return
         total = sum(epochs for _, epochs in self.picture_sizes)
         in_range = all(size in SIZES and epochs > 0 for size, epochs in self.picture_sizes)
-        self._require(
-            "picture_sizes",
-            not self.picture_sizes
-            or (in_range and total == self.epochs and self.picture_sizes[-1][0] == height),
-            f"size:epochs pairs whose epochs add up to epochs={self.epochs} and whose last size "
-            f"is the image_shape's {height}, as in 28:4,{height}:2",
+        if not in_range or total != self.epochs or self.picture_sizes[-1][0] != height:
+            raise out_of_range(
+                "picture_sizes",
+                self.picture_sizes,
+                f"size:epochs pairs whose epochs add up to epochs={self.epochs} and whose last "
+                f"size is the image_shape's {height}, as in 28:4,{height}:2",
+            )
+
+    def _joint_rules(self) -> tuple[tuple[str, bool, str], ...]:
+        """What one setting asks of another: (name, whether it holds, what is expected)."""
+        smallest, size = min(self.sizes), self.image_shape[1]
+        steps = self.lr_scheduler_step
+        return (
+            (
+                "stem_pooling",
+                smallest // self.stem_pooling >= min(SIZES),
+                f"1, or as much as leaves {min(SIZES)} of the picture's {smallest} pixels",
+            ),
+            ("resize", not 0 < self.resize < size, f"{size} or more, or none"),
+            (
+                "lr_scheduler_step",
+                (self.lr_schedule != "step" or bool(steps))
+                and all(step > 0 for step in steps)
+                and list(steps) == sorted(set(steps)),
+                "epochs that rise, as in 10,20",
+            ),
+            ("checkpoint_frequency", self.checkpoint_frequency <= self.epochs, "epochs at most"),
+            ("top_k", self.top_k != 1, "an integer above 1"),
+            ("frozen_layers", not (self.frozen_layers and not self.starts_trained), _TRAINED),
+            ("freeze_epochs", not (self.freeze_epochs and not self.starts_trained), _TRAINED),
+            ("mixup", not (self.mixup and self.multi_label), "0 with multi_label=1"),
+            (
+                "sampling",
+                not (self.sampling == "balanced" and self.multi_label),
+                "natural with multi_label=1",
+            ),
         )
 
-    def _require(self, name: str, holds: bool, expected: str) -> None:
-        if not holds:
-            raise TrainingError(
-                f"hyperparameter {name}={getattr(self, name)!r}: expected {expected}",
-                hint=f"`snapshelf train --set {name}=VALUE` changes it",
-            )
+    @property
+    def starts_trained(self) -> bool:
+        """Whether weights are to come from elsewhere; a `model` channel is known only later."""
+        return self.use_pretrained_model or bool(self.pretrained)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -116,49 +237,22 @@ class Hyperparameters:
     def parse(cls, strings: Mapping[str, str]) -> Hyperparameters:
         """Type and check the strings of hyperparameters.json.
 
+        Names that begin with an underscore are SageMaker's own (`_tuning_objective_metric` of a
+        tuning job) and are left out.
+
         Raises:
             TrainingError: a name is unknown, or a value is outside its type or range.
         """
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        unknown = sorted(set(strings) - set(fields))
-        if unknown:
-            raise TrainingError(
-                f"unknown hyperparameter {unknown[0]!r}",
-                hint=f"known are {', '.join(sorted(fields))}",
-            )
-        return cls(**{name: _parse(fields[name], text) for name, text in strings.items()})
+        values = parsed(cls, {k: v for k, v in strings.items() if not k.startswith("_")})
+        if values.get("lr_scheduler_step"):
+            values.setdefault("lr_schedule", "step")
+        if values.get("pretrained"):
+            values.setdefault("use_pretrained_model", True)
+        return cls(**values)
 
     def document(self) -> dict[str, Any]:
         """The settings as JSON can hold them."""
         return dataclasses.asdict(self)
 
 
-def _parse(field: dataclasses.Field[Any], text: str) -> Any:
-    read, expected = READERS[str(field.type)]
-    try:
-        return read(text.strip())
-    except ValueError as error:
-        raise TrainingError(
-            f"hyperparameter {field.name}={text!r}: expected {expected}",
-            hint=f"its default is {field.default!r}",
-        ) from error
-
-
-def _parse_shape(text: str) -> tuple[int, int, int]:
-    channels, height, width = (int(part) for part in text.split(","))
-    return channels, height, width
-
-
-def _parse_pairs(text: str) -> tuple[tuple[int, int], ...]:
-    pairs = [part.split(":") for part in text.split(",") if part]
-    return tuple((int(size), int(epochs)) for size, epochs in pairs)
-
-
-READERS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "int": (int, "an integer"),
-    "float": (float, "a number"),
-    "str": (str, "a text"),
-    "tuple[int, int, int]": (_parse_shape, "channels,height,width, as in 3,112,112"),
-    "tuple[tuple[int, int], ...]": (_parse_pairs, "size:epochs pairs, as in 28:4,112:2"),
-}
-"""How each type of field is read, and what to write where it cannot be."""
+_TRAINED = "0 without pretrained weights: what is drawn at random has to learn"

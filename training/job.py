@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
 
 from contracts import TrainingError
-from training.artifact import write_artifact
-from training.channels import Channel, read_dataset
-from training.evaluate import accuracy
-from training.fit import Fit
+from evaluation import Trust
+from training import checkpoint, checks
+from training.artifact import Trained, write_artifact
+from training.channels import Augmentation, open_channels, read_dataset
+from training.cluster import started
+from training.fit import Fit, Host, Inputs
 from training.hyperparameters import Hyperparameters
-from training.networks import build, initialise
+from training.identity import identity
+from training.report import Examiner
+from training.start import Start, make_start
+from training.tracking import open_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from photo import Preparation
+    from training.channels import Channel
     from training.environment import Environment
 
 logger = logging.getLogger(__name__)
@@ -29,100 +37,159 @@ logger = logging.getLogger(__name__)
 def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str, Any]:
     """Run the job that the container layout describes; returns the model card.
 
+    Of several hosts only the first writes an artifact; the card is then the same for all.
+
     Raises:
         TrainingError: a hyperparameter or channel cannot be used, or the job was stopped before
             an epoch at full picture size had ended.
     """
-    start = time.perf_counter()
+    began = time.perf_counter()
     settings = Hyperparameters.parse(environment.hyperparameters())
-    mx.random.seed(settings.seed)
-    channels = {name: _open(environment, name) for name in ("train", "validation", "test")}
-    train_channel = channels["train"]
-    if train_channel is None:
-        raise TrainingError("the job has no train channel", hint="give it one with a .rec file")
-    classes, preparation = read_dataset(train_channel.records.parent, settings.image_shape[1])
-    classes = _check_classes(settings, classes)
-    for channel in filter(None, channels.values()):
-        _check_labels(channel, classes)
-    _check_samples(settings, train_channel)
+    job = _prepare(environment, settings)
+    with started(environment, settings.kv_store) as cluster:
+        host = Host(cluster.rank, cluster.size, cluster.kvstore())
+        fit = _fit(environment, job, host, should_stop)
+        if host.rank:
+            return {}
+        return _finish(environment, job, fit, should_stop, began)
 
-    network = build(settings.num_layers, len(classes), stem_pooling=settings.stem_pooling)
-    initialise(network, settings.image_shape)
-    fit = Fit(network, settings, preparation, should_stop)
-    fit.run(train_channel, channels["validation"])
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that is known before the first step."""
+
+    settings: Hyperparameters
+    channels: dict[str, Channel]
+    classes: tuple[str, ...]
+    tree: dict[str, list[str]] | None
+    preparation: Preparation
+    start: Start
+
+
+def _prepare(environment: Environment, settings: Hyperparameters) -> Job:
+    if settings.precision_dtype == "float16":
+        logger.warning("precision_dtype=float16: trained in float32, which no CPU is slower at")
+    mx.random.seed(settings.seed)
+    channels = open_channels(environment, settings)
+    if "train" not in channels:
+        raise TrainingError("the job has no train channel", hint="give it one with a .rec file")
+    train_channel = channels["train"]
+    dataset = read_dataset(train_channel.folder, settings.image_shape[1])
+    classes = checks.classes(settings, dataset.classes, train_channel)
+    for channel in channels.values():
+        checks.labels(settings, channel, classes)
+    checks.samples(settings, train_channel)
+    start = make_start(settings, classes, environment)
+    preparation = start.prepared(dataset.preparation)
+    return Job(settings, channels, classes, dataset.tree, preparation, start)
+
+
+def _fit(
+    environment: Environment, job: Job, host: Host, should_stop: Callable[[], bool]
+) -> Fit:
+    """Train; the network then holds its best weights."""
+    settings, channels = job.settings, job.channels
+    inputs = Inputs(
+        channels["train"],
+        channels.get("validation"),
+        job.preparation,
+        len(job.classes),
+        _augmentation(settings),
+    )
+    used = [channel for name, channel in channels.items() if name != "test"]
+    tracker = None
+    if host.rank == 0:
+        tracker = open_tracker(settings, environment.output_data_dir, environment.job_name)
+    fit = Fit(
+        job.start.network,
+        settings,
+        inputs,
+        environment.checkpoints_dir,
+        identity=identity(settings, job.preparation, used, host.count),
+        should_stop=should_stop,
+        tracker=tracker,
+        host=host,
+    )
+    try:
+        fit.run()
+    finally:
+        if tracker:
+            tracker.close()
     if fit.best is None:
         raise TrainingError("the job was stopped before its first epoch at full size had ended")
-    for name, parameter in network.collect_params().items():
+    for name, parameter in job.start.network.collect_params().items():
         parameter.set_data(fit.best_parameters[name])
+    return fit
 
+
+def _augmentation(settings: Hyperparameters) -> Augmentation:
+    """The built-in algorithm's ranges, and what the job adds to them."""
+    return Augmentation.of(settings.augmentation_type).with_more(
+        min_area=settings.min_area or None,
+        rotate=settings.rotation or None,
+        brightness=settings.colour_jitter or None,
+        contrast=settings.colour_jitter or None,
+        saturation=settings.colour_jitter or None,
+        grey=settings.random_grey or None,
+        blur=settings.random_blur or None,
+        random_erasing=settings.random_erasing or None,
+    )
+
+
+def _finish(
+    environment: Environment, job: Job, fit: Fit, should_stop: Callable[[], bool], began: float
+) -> dict[str, Any]:
+    """Calibrate, measure and write the artifact; less of it where SageMaker is about to kill."""
+    best = fit.best
+    assert best is not None  # noqa: S101 - `_fit` has seen to it
     metrics: dict[str, Any] = {
-        "train_accuracy": fit.best.train_accuracy,
-        "validation_accuracy": fit.best.validation_accuracy,
-        "photos": {name: channel.photos for name, channel in channels.items() if channel},
+        "train_accuracy": best.train_accuracy,
+        "validation_accuracy": best.validation_accuracy,
+        "photos": {name: channel.photos for name, channel in job.channels.items()},
         "epochs": [asdict(epoch) for epoch in fit.history],
     }
-    if channels["test"] and not should_stop():  # SageMaker kills 120 s after it asks to stop
-        size = settings.image_shape[1]
-        metrics["test_accuracy"] = accuracy(network, channels["test"], size, preparation)
-        logger.info("Test-accuracy=%f", metrics["test_accuracy"])
-    metrics["seconds"] = round(time.perf_counter() - start, 1)
-    card = write_artifact(
-        environment.model_dir,
-        network,
-        fit.best_parameters,
-        epoch=fit.best.number,
-        classes=classes,
-        settings=settings,
-        preparation=preparation,
-        metrics=metrics,
-    )
+    trust = Trust(default=job.settings.threshold)
+    if should_stop():  # it kills 120 s after it asks
+        logger.info("Stopped: neither calibrated nor measured")
+    else:
+        trust = _examine(environment, job, fit, metrics)
+    metrics["seconds"] = round(time.perf_counter() - began, 1)
     environment.output_data_dir.mkdir(parents=True, exist_ok=True)
     (environment.output_data_dir / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    trained = Trained(
+        job.start.network,
+        job.start.name,
+        fit.best_parameters,
+        best.number,
+        job.classes,
+        job.settings,
+        job.preparation,
+        trust,
+        metrics,
+    )
+    card = write_artifact(environment.model_dir, trained)
+    for kept in environment.checkpoints_dir.glob("*.params"):
+        if not (environment.model_dir / kept.name).exists():
+            shutil.copy(kept, environment.model_dir)
+    if best.number + 1 == job.settings.epochs or not should_stop():
+        checkpoint.discard(environment.checkpoints_dir)
     return card
 
 
-def _open(environment: Environment, name: str) -> Channel | None:
-    folder = environment.channel_dir(name)
-    return Channel.open(name, folder) if folder else None
-
-
-def _check_classes(settings: Hyperparameters, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The class names, numbers where nothing names them."""
-    if not classes and not settings.num_classes:
-        raise TrainingError(
-            "hyperparameter num_classes is required for records without a dataset.json",
-            hint="`snapshelf prepare` writes one",
-        )
-    if settings.num_classes and classes and settings.num_classes != len(classes):
-        raise TrainingError(
-            f"hyperparameter num_classes={settings.num_classes}: the records hold {len(classes)} "
-            f"classes ({', '.join(classes)})"
-        )
-    return classes or tuple(str(label) for label in range(settings.num_classes))
-
-
-def _check_labels(channel: Channel, classes: tuple[str, ...]) -> None:
-    """MXNet would train a label that has no output as the last class, and say nothing."""
-    if channel.highest_label >= len(classes):
-        raise TrainingError(
-            f"channel {channel.name} holds label {channel.highest_label}: expected 0 to "
-            f"{len(classes) - 1}, as there are {len(classes)} classes",
-            hint="num_classes counts the classes of all channels",
-        )
-
-
-def _check_samples(settings: Hyperparameters, channel: Channel) -> None:
-    """Say so where `num_training_samples` is wrong; the records are believed."""
-    if settings.num_training_samples not in (0, channel.photos):
-        logger.warning(
-            "num_training_samples=%d, but %s holds %d photos: using those",
-            settings.num_training_samples,
-            channel.records.name,
-            channel.photos,
-        )
-    if settings.mini_batch_size > channel.photos:
-        raise TrainingError(
-            f"hyperparameter mini_batch_size={settings.mini_batch_size} is larger than the "
-            f"{channel.photos} photos of {channel.records.name}",
-            hint=f"mini_batch_size={channel.photos} or less",
-        )
+def _examine(environment: Environment, job: Job, fit: Fit, metrics: dict[str, Any]) -> Trust:
+    examiner = Examiner(
+        job.start.network,
+        job.classes,
+        job.settings,
+        job.preparation,
+        history=fit.history,
+        tree=job.tree,
+        folder=environment.output_data_dir,
+    )
+    trust = Trust(default=job.settings.threshold)
+    if "validation" in job.channels:
+        trust = examiner.calibrate(job.channels["validation"])
+    if "test" in job.channels:
+        metrics["test_accuracy"] = examiner.measure(job.channels["test"], trust)
+        logger.info("Test-accuracy=%f", metrics["test_accuracy"])
+    return trust

@@ -4,6 +4,7 @@ import pytest
 
 from contracts import TrainingError
 from training.hyperparameters import Hyperparameters
+from training.settings import rules
 
 
 def test_defaults_are_those_of_sagemakers_image_classification():
@@ -59,9 +60,9 @@ def test_strings_become_what_they_say():
     )
 
 
-@pytest.mark.parametrize("layers", [18, 34, 50, 101, 152])
+@pytest.mark.parametrize("layers", [18, 34, 50, 101, 152, 200, 20, 32, 44, 56, 110])
 def test_every_offered_depth_is_taken(layers):
-    """The depths for large pictures."""
+    """Those for photos, and those for pictures of 28 x 28 and the like."""
     assert Hyperparameters.parse({"num_layers": str(layers)}).num_layers == layers
 
 
@@ -74,10 +75,10 @@ def test_every_augmentation_is_taken(name):
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("num_layers", "35", r"one of \(18, 34"),
-        ("num_layers", "18.0", "an integer"),
-        ("num_layers", "", "an integer"),
-        ("num_classes", "-1", "an integer above 0"),
+        ("num_layers", "35", "one of 18, 34"),
+        ("num_layers", "18.0", "one of 18, 34"),
+        ("num_layers", "", "one of 18, 34"),
+        ("num_classes", "-1", "an integer of 0 or more"),
         ("num_training_samples", "many", "an integer"),
         ("epochs", "0", "an integer above 0"),
         ("mini_batch_size", "0", "an integer above 0"),
@@ -91,13 +92,33 @@ def test_every_augmentation_is_taken(name):
         ("threshold", "50", "a number from 0 to 1"),
         ("optimizer", "SGD", "one of sgd"),
         ("augmentation_type", "flip", "one of none, crop, crop_color, crop_color_transform"),
-        ("lr_schedule", "cosine", "one of exponential, constant"),
+        ("lr_schedule", "linear", "one of exponential, constant"),
         ("epoch_photos", "-1", "an integer of 0 or more"),
-        ("stem_pooling", "0", "1, or as much as leaves 28"),
+        ("stem_pooling", "0", "an integer above 0"),
         ("stem_pooling", "9", "1, or as much as leaves 28 of the picture's 224 pixels"),
         ("image_shape", "3,112", "channels,height,width, as in 3,112,112"),
         ("image_shape", "112", "channels,height,width, as in 3,112,112"),
-        ("image_shape", "1,28,28", "3,SIZE,SIZE"),
+        ("image_shape", "2,28,28", "3,SIZE,SIZE or 1,SIZE,SIZE"),
+        ("resize", "100", "224 or more"),
+        ("resize", "-1", "an integer of 0 or more"),
+        ("lr_scheduler_step", "20,10", "epochs that rise"),
+        ("lr_scheduler_step", "0,10", "epochs that rise"),
+        ("lr_scheduler_step", "ten", "epochs, as in 10,20"),
+        ("lr_schedule", "step", "epochs that rise"),
+        ("lr_scheduler_factor", "1.5", "a number from 0 to 1"),
+        ("beta_1", "2", "a number from 0 to 1"),
+        ("early_stopping", "yes", "1 or 0, True or False"),
+        ("early_stopping_patience", "0", "an integer above 0"),
+        ("use_pretrained_model", "2", "1 or 0, True or False"),
+        ("checkpoint_frequency", "31", "epochs at most"),
+        ("kv_store", "local", "one of dist_sync, dist_async"),
+        ("precision_dtype", "bfloat16", "one of float32, float16"),
+        ("top_k", "1", "an integer above 1"),
+        ("label_smoothing", "1", "a number from 0 to 0.9"),
+        ("rotation", "181", "a number from 0 to 180"),
+        ("frozen_layers", "3", "0 without pretrained weights"),
+        ("freeze_epochs", "1", "0 without pretrained weights"),
+        ("seed", "1073741824", "an integer from 0 to 1073741823"),
         ("image_shape", "3,112,96", "3,SIZE,SIZE"),
         ("image_shape", "3,27,27", "SIZE from 28 to 1024"),
         ("image_shape", "3,1025,1025", "SIZE from 28 to 1024"),
@@ -107,9 +128,58 @@ def test_every_augmentation_is_taken(name):
 )
 def test_a_wrong_value_is_named_with_what_was_expected(name, text, expected):
     """The message holds the hyperparameter, and what to write in its place."""
-    with pytest.raises(TrainingError, match=rf"hyperparameter {name}=.*{expected}") as caught:
+    # What a choice of "step" lacks is the other setting.
+    told = "lr_scheduler_step" if (name, text) == ("lr_schedule", "step") else name
+    with pytest.raises(TrainingError, match=rf"hyperparameter {told}=.*{expected}") as caught:
         Hyperparameters.parse({name: text})
     assert caught.value.hint
+
+
+def test_a_job_of_the_built_in_algorithm_is_taken_whole():
+    """Every name of its table, as its own examples write them, each with another value."""
+    table = {
+        "num_classes": "257",
+        "num_training_samples": "15420",
+        "num_layers": "18",
+        "image_shape": "3,224,224",
+        "resize": "256",
+        "epochs": "12",
+        "mini_batch_size": "128",
+        "optimizer": "adam",
+        "learning_rate": "0.01",
+        "lr_scheduler_factor": "0.5",
+        "lr_scheduler_step": "5,10",
+        "momentum": "0.8",
+        "weight_decay": "0.001",
+        "beta_1": "0.8",
+        "beta_2": "0.99",
+        "eps": "1e-7",
+        "gamma": "0.8",
+        "augmentation_type": "crop_color_transform",
+        "use_pretrained_model": "1",
+        "multi_label": "1",
+        "use_weighted_loss": "1",
+        "early_stopping": "True",
+        "early_stopping_min_epochs": "3",
+        "early_stopping_patience": "2",
+        "early_stopping_tolerance": "0.01",
+        "checkpoint_frequency": "4",
+        "kv_store": "dist_sync",
+        "precision_dtype": "float16",
+        "top_k": "2",
+        "_tuning_objective_metric": "validation:accuracy",
+    }
+    settings, plain = Hyperparameters.parse(table), Hyperparameters()
+    builtin = {name for name, (rule, _) in rules(Hyperparameters).items() if rule.builtin}
+    assert builtin == {name for name in table if not name.startswith("_")}
+    unchanged = [n for n in builtin if getattr(settings, n) == getattr(plain, n)]
+    assert unchanged == ["image_shape"]
+    assert settings.lr_schedule == "step"
+
+
+def test_pretrained_weights_are_used_where_they_are_named():
+    """`pretrained` alone is enough."""
+    assert Hyperparameters.parse({"pretrained": "efficientnet-lite0"}).use_pretrained_model
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():

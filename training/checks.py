@@ -1,0 +1,89 @@
+"""What must hold between a job's settings and its photos before it trains."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from contracts import TrainingError
+
+if TYPE_CHECKING:
+    from training.channels import Channel
+    from training.hyperparameters import Hyperparameters
+
+logger = logging.getLogger(__name__)
+
+
+def classes(
+    settings: Hyperparameters, named: tuple[str, ...], channel: Channel
+) -> tuple[str, ...]:
+    """The class names, numbers where nothing names them.
+
+    Raises:
+        TrainingError: neither settings nor records tell how many there are, or they disagree.
+    """
+    if not named and not settings.num_classes:
+        raise TrainingError(
+            "hyperparameter num_classes is required for records without a dataset.json",
+            hint="`snapshelf prepare` writes one",
+        )
+    if settings.num_classes and named and settings.num_classes != len(named):
+        raise TrainingError(
+            f"hyperparameter num_classes={settings.num_classes}: the records hold {len(named)} "
+            f"classes ({', '.join(named[:_TOLD])}{', ...' if len(named) > _TOLD else ''})"
+        )
+    found = named or tuple(str(label) for label in range(settings.num_classes))
+    if settings.multi_label and channel.label_width == 1 and len(found) > 1:
+        raise TrainingError(
+            f"hyperparameter multi_label=1: {channel.records.name} has one label a photo",
+            hint="leave it out, or give each photo a 0 or 1 for each class",
+        )
+    return found
+
+
+def labels(settings: Hyperparameters, channel: Channel, named: tuple[str, ...]) -> None:
+    """Refuse labels that have no output; MXNet would train them as the last class, in silence.
+
+    Raises:
+        TrainingError: a label is beyond the classes, or there are several where one is expected.
+    """
+    if channel.label_width > 1 and not settings.multi_label:
+        raise TrainingError(
+            f"channel {channel.name}: {channel.label_width} labels a photo, expected one",
+            hint="multi_label=1 trains on several",
+        )
+    if settings.multi_label and channel.label_width != len(named):
+        raise TrainingError(
+            f"channel {channel.name}: {channel.label_width} labels a photo, expected "
+            f"{len(named)}, a 0 or 1 for each class"
+        )
+    if channel.highest_label >= len(named):
+        raise TrainingError(
+            f"channel {channel.name} holds label {channel.highest_label}: expected 0 to "
+            f"{len(named) - 1}, as there are {len(named)} classes",
+            hint="num_classes counts the classes of all channels",
+        )
+
+
+def samples(settings: Hyperparameters, channel: Channel) -> None:
+    """Say so where `num_training_samples` is wrong; the records are believed.
+
+    Raises:
+        TrainingError: a batch is larger than all photos.
+    """
+    if settings.num_training_samples not in (0, channel.photos):
+        logger.warning(
+            "num_training_samples=%d, but %s holds %d photos: using those",
+            settings.num_training_samples,
+            channel.records.name,
+            channel.photos,
+        )
+    if settings.mini_batch_size > channel.photos:
+        raise TrainingError(
+            f"hyperparameter mini_batch_size={settings.mini_batch_size} is larger than the "
+            f"{channel.photos} photos of {channel.records.name}",
+            hint=f"mini_batch_size={channel.photos} or less",
+        )
+
+
+_TOLD = 20

@@ -1,0 +1,76 @@
+"""Optimizers by the built-in algorithm's names, and their memory as plain arrays."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import mxnet as mx
+from mxnet import gluon
+
+if TYPE_CHECKING:
+    from training.hyperparameters import Hyperparameters
+
+_KEY = re.compile(r"(\d+)/(\d+|-)")
+
+
+def make_trainer(network: Any, settings: Hyperparameters, kvstore: Any = None) -> Any:
+    """A Gluon Trainer of the job's optimizer; one kvstore for all hosts, None for this one alone."""
+    return gluon.Trainer(
+        network.collect_params(),
+        settings.optimizer,
+        {"wd": settings.weight_decay, **_arguments(settings)},
+        kvstore=kvstore,
+        # dist_async knows no other way; elsewhere the memory has to be here, for checkpoints.
+        update_on_kvstore=settings.kv_store == "dist_async" if kvstore else None,
+    )
+
+
+def _arguments(settings: Hyperparameters) -> dict[str, float]:
+    if settings.optimizer in ("sgd", "nag"):
+        return {"momentum": settings.momentum}
+    if settings.optimizer == "adam":
+        return {"beta1": settings.beta_1, "beta2": settings.beta_2, "epsilon": settings.eps}
+    return {"gamma1": settings.gamma, "epsilon": settings.eps}
+
+
+def memory(trainer: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the optimizer remembers: arrays by name, and its counts of steps as JSON.
+
+    Gluon's own `save_states` pickles; a checkpoint comes back from a bucket that others write to.
+    """
+    (updater,) = trainer._updaters  # noqa: SLF001 - there is no public way to plain arrays
+    arrays = {}
+    for index, state in updater.states.items():
+        several = isinstance(state, tuple)
+        for place, one in enumerate(state if several else (state,)):
+            if one is not None:
+                arrays[f"{index}/{place if several else '-'}"] = one.asnumpy()
+    optimizer = trainer.optimizer
+    counts = {str(i): n for i, n in optimizer._index_update_count.items()}  # noqa: SLF001
+    return arrays, {"counts": counts, "steps": optimizer.num_update}
+
+
+def restore_memory(trainer: Any, arrays: dict[str, Any], counts: dict[str, Any]) -> None:
+    """Give a new trainer the memory of `memory`.
+
+    Raises:
+        ValueError: a name is not one that `memory` gives.
+    """
+    (updater,) = trainer._updaters  # noqa: SLF001
+    several: dict[int, dict[int, Any]] = {}
+    for name, array in arrays.items():
+        match = _KEY.fullmatch(name)
+        if match is None:
+            raise ValueError(f"{name!r} is no part of an optimizer's memory")
+        index = int(match[1])
+        if match[2] == "-":
+            updater.states[index] = mx.nd.array(array, dtype=array.dtype)
+        else:
+            several.setdefault(index, {})[int(match[2])] = mx.nd.array(array, dtype=array.dtype)
+    for index, parts in several.items():
+        updater.states[index] = tuple(parts[place] for place in sorted(parts))
+    updater.states_synced.update(dict.fromkeys(updater.states, True))
+    optimizer = trainer.optimizer
+    optimizer._index_update_count.update({int(i): n for i, n in counts["counts"].items()})  # noqa: SLF001
+    optimizer.num_update = counts["steps"]

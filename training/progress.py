@@ -1,0 +1,73 @@
+"""How far a training has come: what a checkpoint holds of it besides arrays."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from training.history import Epoch
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where the training stands.
+
+    Attributes:
+        epoch: under way, from 0.
+        batch: how many of its batches are done.
+        right: of the epoch's photos so far, how many were answered rightly.
+        loss: the sum of their losses.
+        photos: how many.
+        history: of the epochs that have ended.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    right: float = 0.0
+    loss: float = 0.0
+    photos: int = 0
+    history: list[Epoch] = field(default_factory=list)
+    _seconds_before: float = 0.0
+    _began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Of training, this run's and those that were interrupted before it."""
+        return self._seconds_before + time.perf_counter() - self._began
+
+    def seen(self, photos: int, right: float, loss: float) -> None:
+        """A batch is done."""
+        self.batch += 1
+        self.photos += photos
+        self.right += right
+        self.loss += loss
+
+    def end_epoch(self, epoch: Epoch) -> None:
+        """Go on to the next."""
+        self.history.append(epoch)
+        self.epoch += 1
+        self.batch, self.photos, self.right, self.loss = 0, 0, 0.0, 0.0
+
+    def state(self) -> dict[str, Any]:
+        """JSON-like; floats keep their bits."""
+        return {
+            "right": self.right,
+            "loss": self.loss,
+            "photos": self.photos,
+            "seconds": self.seconds,
+            "history": [asdict(epoch) for epoch in self.history],
+        }
+
+    @classmethod
+    def restored(cls, epoch: int, batch: int, state: dict[str, Any]) -> Progress:
+        """From what `state` gave."""
+        return cls(
+            epoch,
+            batch,
+            state["right"],
+            state["loss"],
+            state["photos"],
+            [Epoch(**one) for one in state["history"]],
+            state["seconds"],
+        )

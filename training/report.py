@@ -1,0 +1,96 @@
+"""What the trained network's answers are worth: calibrated on validation photos, then measured."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from evaluation import Answers, Trust, fit_trust, write_report
+from training.evaluate import outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from photo import Preparation
+    from training.channels import Channel
+    from training.history import Epoch
+    from training.hyperparameters import Hyperparameters
+
+logger = logging.getLogger(__name__)
+
+
+class Examiner:
+    """Asks a network about whole channels, and writes down what it is worth.
+
+    Args:
+        network: with its best weights.
+        classes: names in output order.
+        settings: of the job.
+        preparation: of the photos.
+        history: of the training, for the curves.
+        tree: each class's levels in a tree of categories, where there is one.
+        folder: of the job's output; each channel's report is put in a folder of its name there.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        classes: tuple[str, ...],
+        settings: Hyperparameters,
+        preparation: Preparation,
+        *,
+        history: Sequence[Epoch],
+        tree: dict[str, list[str]] | None,
+        folder: Path,
+    ) -> None:
+        self._network = network
+        self._classes = classes
+        self._settings = settings
+        self._preparation = preparation
+        self._history = [asdict(epoch) for epoch in history]
+        self._tree = tree
+        self._folder = folder
+
+    def calibrate(self, validation: Channel) -> Trust:
+        """Fit temperature, thresholds and the bound of what is familiar; writes its report too."""
+        answers, seconds = self._ask(validation)
+        trust = fit_trust(answers, wanted_precision=self._settings.wanted_precision or None)
+        logger.info("Calibrated with temperature %.3f", trust.temperature)
+        for note in trust.notes:
+            logger.info("Calibration: %s", note)
+        self._write(validation, answers, trust, seconds)
+        return trust
+
+    def measure(self, channel: Channel, trust: Trust) -> float:
+        """The accuracy, 0..1, on a channel; writes its report."""
+        answers, seconds = self._ask(channel)
+        self._write(channel, answers, trust, seconds)
+        return _accuracy(answers)
+
+    def _ask(self, channel: Channel) -> tuple[Answers, float]:
+        start = time.perf_counter()
+        size = self._settings.image_shape[1]
+        found = outputs(self._network, channel, size, self._preparation)
+        answers = Answers(self._classes, found.labels, found.logits)
+        return answers, time.perf_counter() - start
+
+    def _write(self, channel: Channel, answers: Answers, trust: Trust, seconds: float) -> None:
+        write_report(
+            self._folder / channel.name,
+            answers,
+            title=f"{channel.name.capitalize()} photos",
+            history=self._history,
+            tree=self._tree,
+            thumbnails=channel.photo,
+            seconds=seconds,
+            calibration=trust,
+            wanted_precision=self._settings.wanted_precision or None,
+        )
+
+
+def _accuracy(answers: Answers) -> float:
+    best = answers.logits > 0 if answers.labels.ndim > 1 else answers.logits.argmax(axis=1)
+    return float((best == answers.labels).mean())

@@ -1,0 +1,69 @@
+"""One step of the optimizer on one batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import mxnet as mx
+import numpy as np
+from mxnet import autograd
+
+from training.losses import mixed
+
+if TYPE_CHECKING:
+    from training.channels import Batch
+    from training.hyperparameters import Hyperparameters
+    from training.losses import Loss
+
+
+class Stepper:
+    """Takes steps with a network, its optimizer and a loss.
+
+    Args:
+        network: initialised.
+        trainer: of its parameters.
+        loss: of the job.
+        settings: `mixup`, `mini_batch_size`, `seed`.
+        hosts: how many add up their gradients.
+    """
+
+    def __init__(
+        self, network: Any, trainer: Any, loss: Loss, settings: Hyperparameters, hosts: int
+    ) -> None:
+        self._network = network
+        self._trainer = trainer
+        self._loss = loss
+        self._mixup = settings.mixup
+        self._seed = settings.seed
+        together = hosts if settings.kv_store != "dist_async" else 1
+        self._photos = settings.mini_batch_size * together
+
+    def step(self, batch: Batch, rate: float, place: tuple[int, int]) -> tuple[float, float]:
+        """Learn from a batch; (photos that were answered rightly, sum of the losses).
+
+        Whatever is random follows from the place, so that a resumed job draws the same.
+
+        Args:
+            batch: of pictures and labels.
+            rate: of learning.
+            place: the epoch, and the batch in it.
+        """
+        random = np.random.default_rng((self._seed, *place))
+        mx.random.seed(int(random.integers(2**31)))
+        data, targets = batch.data, self._loss.targets(batch.labels)
+        if self._mixup:
+            data, targets = mixed(data, targets, float(random.beta(self._mixup, self._mixup)))
+        with autograd.record():
+            logits = self._network(data)
+            losses = self._loss(logits, targets)
+        losses.backward()
+        self._trainer.set_learning_rate(rate)
+        self._trainer.step(self._photos)
+        return _right(logits, batch.labels), float(losses.sum().asscalar())
+
+
+def _right(logits: Any, labels: Any) -> float:
+    """How many photos were answered rightly; with several labels, the mean share of each's."""
+    if labels.ndim > 1:
+        return float(((logits > 0) == (labels > 0)).mean(axis=1).sum().asscalar())
+    return float((logits.argmax(axis=1) == labels).sum().asscalar())
