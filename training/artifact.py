@@ -15,7 +15,7 @@ from contracts import (
     SHAPES_FILE,
     SYMBOL_FILE,
 )
-from training.networks import as_symbol
+from training.networks import PHOTO_CHANNELS, as_symbol
 from training.onnx_export import export_onnx
 
 if TYPE_CHECKING:
@@ -54,15 +54,16 @@ def write_artifact(
     logits = as_symbol(network)
     mx.sym.SoftmaxOutput(logits, name="softmax").save(str(model_dir / SYMBOL_FILE))
     mx.nd.save(str(model_dir / PARAMS_FILE.format(epoch=epoch)), _tagged(logits, weights))
-    shapes = [{"name": "data", "shape": [1, *settings.image_shape]}]
+    photo_shape = (PHOTO_CHANNELS, *settings.image_shape[1:])  # grey is made inside the network
+    shapes = [{"name": "data", "shape": [1, *photo_shape]}]
     (model_dir / SHAPES_FILE).write_text(json.dumps(shapes))
     probabilities = mx.sym.softmax(logits, name="softmax")
-    onnx = export_onnx(probabilities, weights, settings.image_shape)
+    onnx = export_onnx(probabilities, weights, photo_shape)
     (model_dir / ONNX_FILE).write_bytes(onnx)
     card = {
         "format": 1,
         "version": hashlib.sha256(onnx).hexdigest()[:VERSION_DIGITS],
-        "network": f"resnet{settings.num_layers}",
+        "network": network.short_name,
         "classes": list(classes),
         "photo": preparation.to_dict(),
         "threshold": settings.threshold,

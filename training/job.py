@@ -46,7 +46,13 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
         _check_labels(channel, classes)
     _check_samples(settings, train_channel)
 
-    network = build(settings.num_layers, len(classes), stem_pooling=settings.stem_pooling)
+    network = build(
+        settings.num_layers,
+        len(classes),
+        shape=settings.image_shape,
+        stem_pooling=settings.stem_pooling,
+    )
+    network.check_sizes(settings.sizes)
     initialise(network, settings.image_shape)
     fit = Fit(network, settings, preparation, should_stop)
     fit.run(train_channel, channels["validation"])
