@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from training.channels.augmentation import Augmentation
 
@@ -18,6 +19,9 @@ Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 """A picture, or several, (..., height, width, 3), red first."""
 
 _WHITE = 255.0
+_PILLOW_HUES = 256
+_OPENCV_HUES = 180
+_PIXELS_AT_ONCE = 1 << 15  # so few that a plane of them stays in a core's own cache
 _ERASED_AREA = (0.02, 0.33)
 _ERASED_ASPECT = (0.3, 3.3)
 _BLUR_SHARE = 0.015
@@ -69,28 +73,52 @@ def draws(seed: int, first: int, count: int) -> list[Draw]:
 
 
 def augment(
-    pixels: Pixels, size: int, ranges: Augmentation, draw: Draw, fill: Sequence[float]
+    pictures: Sequence[Pixels],
+    size: int,
+    ranges: Augmentation,
+    drawn: Sequence[Draw],
+    fill: Sequence[float],
 ) -> Pixels:
-    """One picture, changed, (size, size, 3).
+    """Change pictures, each by its own numbers.
 
     Args:
-        pixels: (side, side, 3).
+        pictures: N of (side, side, 3).
         size: Of the result; a smaller one is cut from the whole picture, not from a reduced one.
         ranges: How far each change may go.
-        draw: How far it goes.
+        drawn: How far it goes, for each picture.
         fill: Red, green, blue of 0..255 where the picture has been turned away or erased. The
             mean colour is the network's zero, which says the least.
+
+    Returns:
+        (N, size, size, 3).
     """
-    colour = tuple(round(value) for value in fill)
-    image = _turned(Image.fromarray(pixels), ranges, draw, colour)
-    image = _cropped(image, size, ranges, draw)
+    colour = (round(fill[0]), round(fill[1]), round(fill[2]))
+    pixels = np.empty((len(pictures), size, size, 3), np.uint8)
+    for place, (picture, draw) in enumerate(zip(pictures, drawn, strict=True)):
+        pixels[place] = _shaped(Image.fromarray(picture), size, ranges, draw, colour)
+    if ranges.hsl_saturation or ranges.lightness:
+        _move_saturation_and_lightness(pixels, ranges, drawn)
+    for place, draw in enumerate(drawn):
+        changes = _finishing(ranges, draw)
+        if changes:
+            image = Image.fromarray(pixels[place])
+            for change in changes:
+                image = change(image)
+            pixels[place] = image
+        if draw.erase < ranges.random_erasing:
+            left, upper, right, lower = _erased_box(size, draw)
+            pixels[place, upper:lower, left:right] = colour
+    return pixels
+
+
+def _shaped(
+    image: Image.Image, size: int, ranges: Augmentation, draw: Draw, colour: tuple[int, ...]
+) -> Image.Image:
+    """Turned, cut, mirrored, and its hue moved."""
+    image = _cropped(_turned(image, ranges, draw, colour), size, ranges, draw)
     if ranges.mirror and draw.mirror < 0.5:  # noqa: PLR2004 (every other one)
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    image = _jittered(_coloured(image, ranges, draw), ranges, draw)
-    image = _worsened(image, ranges, draw)
-    if draw.erase < ranges.random_erasing:
-        image.paste(colour, _erased_box(size, draw))
-    return np.asarray(image)
+    return _hue_moved(image, ranges, draw) if ranges.hue else image
 
 
 def _either_side(value: float, limit: float) -> float:
@@ -132,57 +160,88 @@ def _cropped(image: Image.Image, size: int, ranges: Augmentation, draw: Draw) ->
     return image.resize((size, size), filter_, (left, upper, left + width, upper + height))
 
 
-def _coloured(image: Image.Image, ranges: Augmentation, draw: Draw) -> Image.Image:
-    """Hue, saturation and lightness moved as in OpenCV's 8-bit HLS, and clipped at its ends.
+def _hue_moved(image: Image.Image, ranges: Augmentation, draw: Draw) -> Image.Image:
+    """Hue is a circle here, where MXNet stops at either of its ends, which is red."""
+    steps = round(_either_side(draw.hue, ranges.hue) * _PILLOW_HUES / _OPENCV_HUES)
+    hue, saturation, value = image.convert("HSV").split()
+    moved = hue.point([(step + steps) % _PILLOW_HUES for step in range(_PILLOW_HUES)])
+    return Image.merge("HSV", (moved, saturation, value)).convert("RGB")
 
-    Hue is a circle here (MXNet clips it at red), and what has no colour gets none.
+
+def _move_saturation_and_lightness(
+    pixels: Pixels, ranges: Augmentation, drawn: Sequence[Draw]
+) -> None:
+    """Both added as in OpenCV's 8-bit HLS, and clipped at its ends, in place.
+
+    With the hue as it is that is a scale about the lightness, alike for the three channels. What
+    has no colour gets none.
     """
-    if hue := round(_either_side(draw.hue, ranges.hue) * 256 / 180):
-        bands = list(image.convert("HSV").split())
-        bands[0] = bands[0].point([(value + hue) % 256 for value in range(256)])
-        image = Image.merge("HSV", bands).convert("RGB")
-    if not ranges.hsl_saturation and not ranges.lightness:
-        return image
-    more = np.float32(_either_side(draw.hsl_saturation, ranges.hsl_saturation) / _WHITE)
-    lighter = np.float32(_either_side(draw.lightness, ranges.lightness))
-    planes = [np.asarray(band, np.float32) for band in image.split()]
-    highest = np.maximum(np.maximum(planes[0], planes[1]), planes[2])
-    lowest = np.minimum(np.minimum(planes[0], planes[1]), planes[2])
+    more = np.array([_either_side(draw.hsl_saturation, ranges.hsl_saturation) for draw in drawn])
+    lighter = np.array([_either_side(draw.lightness, ranges.lightness) for draw in drawn])
+    step = max(1, _PIXELS_AT_ONCE // (pixels.shape[1] * pixels.shape[2]))
+    for start in range(0, len(pixels), step):
+        some = slice(start, start + step)
+        _move(
+            pixels[some],
+            (more[some, None, None] / _WHITE).astype(np.float32),
+            lighter[some, None, None].astype(np.float32),
+        )
+
+
+def _move(pixels: Pixels, more: Any, lighter: Any) -> None:
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    highest = np.maximum(np.maximum(red, green), blue).astype(np.float32)
+    lowest = np.minimum(np.minimum(red, green), blue).astype(np.float32)
     light, chroma = (highest + lowest) / 2, highest - lowest
     saturated = np.clip(chroma / np.maximum(_room(light), 1) + more, 0, 1)
     lit = np.clip(light + lighter, 0, _WHITE)
     scale = saturated * _room(lit) / np.maximum(chroma, 1)
-    moved = [np.clip(lit + (plane - light) * scale + 0.5, 0, _WHITE) for plane in planes]
-    return Image.fromarray(np.stack(moved, axis=-1).astype(np.uint8))
+    lit += np.float32(0.5) - light * scale
+    for plane in (red, green, blue):
+        plane[:] = np.clip(plane * scale + lit, 0, _WHITE)
 
 
 def _room(light: Any) -> Any:
     """The largest difference between channels that a lightness of 0..255 allows."""
-    return _WHITE - np.abs(2 * light - _WHITE)
+    return np.float32(_WHITE) - np.abs(2 * light - np.float32(_WHITE))
 
 
-def _jittered(image: Image.Image, ranges: Augmentation, draw: Draw) -> Image.Image:
+def _finishing(ranges: Augmentation, draw: Draw) -> list[Callable[[Image.Image], Image.Image]]:
+    """What is still to be done to a picture, in order."""
+    changes: list[Callable[[Image.Image], Image.Image]] = []
     for enhance, value, limit in (
         (ImageEnhance.Brightness, draw.brightness, ranges.brightness),
         (ImageEnhance.Contrast, draw.contrast, ranges.contrast),
         (ImageEnhance.Color, draw.saturation, ranges.saturation),
     ):
         if limit:
-            image = enhance(image).enhance(1 + _either_side(value, limit))
-    return image.convert("L").convert("RGB") if draw.grey < ranges.grey else image
-
-
-def _worsened(image: Image.Image, ranges: Augmentation, draw: Draw) -> Image.Image:
+            factor = 1 + _either_side(value, limit)
+            changes.append(functools.partial(_enhanced, enhance, factor))
+    if draw.grey < ranges.grey:
+        changes.append(lambda image: image.convert("L").convert("RGB"))
     if draw.blur < ranges.blur:
-        radius = draw.blur_radius * _BLUR_SHARE * image.width
-        image = image.filter(ImageFilter.GaussianBlur(radius))
+        changes.append(functools.partial(_blurred, draw.blur_radius * _BLUR_SHARE))
     if draw.degrade < ranges.degrade:
-        buffer = io.BytesIO()
         low, high = _QUALITY
-        image.save(buffer, "JPEG", quality=low + round(draw.quality * (high - low)))
-        image = Image.open(buffer)
-        image.load()
-    return image
+        changes.append(functools.partial(_degraded, low + round(draw.quality * (high - low))))
+    return changes
+
+
+def _enhanced(enhance: Any, factor: float, image: Image.Image) -> Image.Image:
+    enhanced: Image.Image = enhance(image).enhance(factor)
+    return enhanced
+
+
+def _blurred(share: float, image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(share * image.width))
+
+
+def _degraded(quality: int, image: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer) as degraded:
+        degraded.load()
+        return degraded
 
 
 def _erased_box(size: int, draw: Draw) -> tuple[int, int, int, int]:

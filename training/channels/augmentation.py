@@ -78,9 +78,7 @@ class Augmentation:
             TrainingError: no such type.
         """
         if name not in AUGMENTATIONS:
-            raise TrainingError(
-                f"augmentation_type={name!r}, expected {', '.join(AUGMENTATIONS)}"
-            )
+            raise TrainingError(f"augmentation_type={name!r}, expected {', '.join(AUGMENTATIONS)}")
         return AUGMENTATIONS[name]
 
     @property

@@ -90,7 +90,7 @@ class Channel:
 
     @property
     def labels(self) -> Labels:
-        """By number of photo: (N,) int32, or with several labels a photo (N, K) uint8 of 0 and 1."""
+        """By photo: (N,) int32, or with several labels a photo (N, K) uint8 of 0 and 1."""
         return self.scan.labels
 
     @property

@@ -77,38 +77,36 @@ class Epoch:
             self.arrays, range(start, self.batch_count), threads
         ):
             # The array is handed over, not copied: nothing else has it.
-            yield Batch(
-                mx.nd.from_numpy(pixels), mx.nd.from_numpy(labels, zero_copy=False), photos
-            )
+            yield Batch(mx.nd.from_numpy(pixels), mx.nd.from_numpy(labels, zero_copy=False), photos)
 
     def arrays(self, number: int) -> tuple[Any, Any, int]:
         """The batch of a number, as NumPy arrays."""
         first = (number * self.workers + self.rank) * self.batch_size
         places = np.arange(first, first + self.batch_size) % len(self.order)
         chosen = self.order[places]
-        pixels = np.stack(self._pixels(chosen.tolist(), first))
+        pixels = self._pixels(chosen.tolist(), first)
         labels = self.labels[chosen].astype(np.float32)
         photos = min(self.batch_size, max(0, len(self.order) - first))
         return _normalised(pixels, self.preparation), labels, photos
 
-    def _pixels(self, chosen: list[int], first: int) -> list[Pixels]:
-        pictures = (self.pictures[number] for number in chosen)
+    def _pixels(self, chosen: list[int], first: int) -> Pixels:
+        pictures = [self.pictures[number] for number in chosen]
         if self.augmentation.changes_nothing:
-            return [_reduced(picture, self.size) for picture in pictures]
+            return np.stack([_reduced(picture, self.size) for picture in pictures])
         drawn = draws(self.seed, first, len(chosen))
-        return [
-            augment(picture, self.size, self.augmentation, draw, self.preparation.mean)
-            for picture, draw in zip(pictures, drawn, strict=True)
-        ]
+        return augment(pictures, self.size, self.augmentation, drawn, self.preparation.mean)
 
 
 def _reduced(pixels: Pixels, size: int) -> Pixels:
     """The whole picture at another size; smaller, each pixel is the mean of those it covers."""
     if len(pixels) == size:
         return pixels
+    image = Image.fromarray(pixels)
+    if len(pixels) % size == 0:  # rounded once, where `resize` rounds after each direction
+        return np.asarray(image.reduce(len(pixels) // size))
     enlarges = len(pixels) < size
     filter_ = Image.Resampling.BILINEAR if enlarges else Image.Resampling.BOX
-    return np.asarray(Image.fromarray(pixels).resize((size, size), filter_))
+    return np.asarray(image.resize((size, size), filter_))
 
 
 def _normalised(pixels: Pixels, preparation: Preparation) -> Any:

@@ -58,7 +58,8 @@ class Pictures:
         if not self._is_kept[number]:
             self._cache[number] = self._decoded(number)
             self._is_kept[number] = True
-        return self._cache[number]
+        kept: Pixels = self._cache[number]
+        return kept
 
     def _decoded(self, number: int) -> Pixels:
         file, offset, length = self._places[number].tolist()

@@ -54,7 +54,8 @@ def frames(stream: BinaryIO) -> Iterator[Frame]:
     """
     offset = 0
     while True:
-        length, parts = 0, []
+        length = 0
+        parts: list[bytes] = []
         while (part := _part(stream)) is not None:
             place, data = part
             if (place in {_WHOLE, _FIRST}) == bool(parts):

@@ -1,4 +1,4 @@
-"""Records are read through once: their places, their labels, and whether all of them can be used."""
+"""Records are read through once: their places, their labels, and whether all can be used."""
 
 from __future__ import annotations
 
@@ -86,6 +86,8 @@ def check_labels(labels: Labels, photo: str) -> None:
     if len(labels) > 1:
         if not np.isin(labels, (0, 1)).all():
             wrong = next(value for value in labels if value not in {0, 1})
-            raise ValueError(f"{photo} has {wrong} among its labels, expected 0 or 1 for each class")
+            raise ValueError(
+                f"{photo} has {wrong} among its labels, expected 0 or 1 for each class"
+            )
     elif not (labels[0] >= 0 and labels[0] % 1 == 0 and labels[0] <= np.iinfo(np.int32).max):
         raise ValueError(f"{photo} has label {labels[0]}, expected 0, 1, 2, ...")
