@@ -93,8 +93,9 @@ def test_smaller_pictures_are_made_of_the_records(pack, draw, preparation):
     """Records of 56 pixels train at 28: each pixel is the mean of the four that it covers."""
     photo = draw(0, size=(56, 56))
     channel = Channel.open("train", pack([photo]))
-    found = pixels(channel.batches(28, preparation, 1))[0]
-    large = Preparation(56, "squash", preparation.mean, preparation.std).array(photo)
+    of_records = Preparation(56, "squash", preparation.mean, preparation.std)
+    found = pixels(channel.batches(28, of_records, 1))[0]
+    large = of_records.array(photo)
     means = large.reshape(3, 28, 2, 28, 2).mean(axis=(2, 4))
     # A pixel is a whole number of 256 before it is normalised.
     np.testing.assert_allclose(found, means, atol=0.51 / 50)

@@ -1,0 +1,16 @@
+"""Input channels: whatever form a job's photos come in, and the batches that are made of them."""
+
+from training.channels.augmentation import AUGMENTATIONS, Augmentation
+from training.channels.channel import Channel
+from training.channels.dataset import IMAGENET_MEAN, IMAGENET_STD, read_dataset
+from training.channels.epochs import Batch
+
+__all__ = [
+    "AUGMENTATIONS",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "Augmentation",
+    "Batch",
+    "Channel",
+    "read_dataset",
+]
