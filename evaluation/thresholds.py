@@ -64,10 +64,7 @@ def choose_thresholds(
     Raises:
         TrainingError: `wanted_precision` is not above 0 and at most 1.
     """
-    if wanted_precision is not None and not 0 < wanted_precision <= 1:
-        raise TrainingError(
-            f"wanted_precision={wanted_precision}, expected a number above 0 and at most 1"
-        )
+    check_precision(wanted_precision)
     columns = against_rest(answers, temperature)
     return [
         choose_threshold(name, one, wanted_precision)
@@ -75,19 +72,27 @@ def choose_thresholds(
     ]
 
 
+def check_precision(wanted_precision: float | None) -> None:
+    """Refuse, as a TrainingError, what is not above 0 and at most 1."""
+    if wanted_precision is not None and not 0 < wanted_precision <= 1:
+        raise TrainingError(
+            f"wanted_precision={wanted_precision}, expected a number above 0 and at most 1"
+        )
+
+
 def choose_threshold(
     category: str, against: AgainstRest, wanted_precision: float | None = None
 ) -> Threshold:
     """One category's threshold; see `choose_thresholds`."""
     if against.positives < FEWEST:
-        return _at(category, against, DEFAULT_THRESHOLD, "too few photos")
+        return threshold_at(category, against, DEFAULT_THRESHOLD, "too few photos")
     scores, reached, right = against.candidates()
     if wanted_precision is None:
         # F1 = 2 TP / (photos at it or above + photos of the category)
         best = int(np.argmax(right / (reached + against.positives)))
-        return _at(category, against, float(scores[best]) * _JUST_BELOW, "best F1")
+        return threshold_at(category, against, float(scores[best]) * _JUST_BELOW, "best F1")
     for score in scores[right / reached >= wanted_precision][::-1]:
-        found = _at(category, against, float(score) * _JUST_BELOW, "wanted precision")
+        found = threshold_at(category, against, float(score) * _JUST_BELOW, "wanted precision")
         if found.precision is not None and found.precision >= wanted_precision:
             return found
     return Threshold(
@@ -95,7 +100,8 @@ def choose_threshold(
     )
 
 
-def _at(category: str, against: AgainstRest, value: float, how: str) -> Threshold:
+def threshold_at(category: str, against: AgainstRest, value: float, how: str) -> Threshold:
+    """What a threshold gives on these photos."""
     named = against.scores >= value
     right, answered = int((named & against.own).sum()), int(named.sum())
     return Threshold(
