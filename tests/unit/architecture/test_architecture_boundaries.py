@@ -11,7 +11,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-ROOMS = ("photo", "recordio_prep", "training", "hosting", "infra", "lambda_fn", "scripts")
+ROOMS = ("photo", "evaluation", "recordio_prep", "training", "hosting", "infra", "lambda_fn", "scripts")
 ANYTHING = {"everything"}
 
 
@@ -66,6 +66,7 @@ def test_the_import_contracts_are_kept(root):
         ("hosting", "import training", "Stages meet in files"),
         ("infra", "from hosting import model", "Stages meet in files"),
         ("photo", "import recordio_prep", "Stages meet in files"),
+        ("evaluation", "import photo", "Stages meet in files"),
         ("training", "import scripts", "Stages meet in files"),
         ("infra", "import photo", "looks at no photo"),
         ("hosting", "import mxnet", "MXNet stays in training"),
