@@ -20,7 +20,7 @@ from training.layers import LearningPlan, hold_statistics
 from training.losses import Loss
 from training.networks import parameters
 from training.optimizers import make_trainer, memory, restore_memory
-from training.orders import epoch_order, parts
+from training.orders import epoch_order
 from training.progress import Progress
 from training.schedules import learning_rate
 from training.steps import Stepper
@@ -142,16 +142,16 @@ class Fit:
         settings, progress = self._settings, self._progress
         self._plan.begin(number)
         order = epoch_order(settings, self._inputs.train.labels, number)
-        own = parts(order, settings.mini_batch_size, self._host.count)[self._host.rank]
-        total = len(own) // settings.mini_batch_size
+        total = -(-len(order) // (settings.mini_batch_size * self._host.count))
         batches = self._inputs.train.epoch(
             settings.sizes[number],
             self._inputs.preparation,
             settings.mini_batch_size,
-            order=own,
+            order=order,
             augmentation=self._inputs.augmentation,
-            seed=(settings.seed, number, self._host.rank),
+            seed=settings.seed + number,
             start_batch=progress.batch,
+            part=(self._host.rank, self._host.count),
         )
         speed = _Speed(progress.photos)
         for batch in batches:

@@ -45,5 +45,5 @@ def identity(
     for channel in channels:
         digest.update(channel.name.encode())
         digest.update(np.ascontiguousarray(channel.labels).tobytes())
-        digest.update(channel.places_digest())
+        digest.update(np.ascontiguousarray(channel.scan.places).tobytes())
     return digest.hexdigest()

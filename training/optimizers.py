@@ -16,14 +16,33 @@ _KEY = re.compile(r"(\d+)/(\d+|-)")
 
 def make_trainer(network: Any, settings: Hyperparameters, kvstore: Any = None) -> Any:
     """A Gluon Trainer of the job's optimizer; one kvstore for all hosts, None for this one alone."""
+    arguments = {"wd": settings.weight_decay, **_arguments(settings)}
+    if settings.optimizer == "nag":
+        optimizer: Any = Nesterov(**arguments)
+    else:
+        optimizer = mx.optimizer.create(settings.optimizer, **arguments)
     return gluon.Trainer(
         network.collect_params(),
-        settings.optimizer,
-        {"wd": settings.weight_decay, **_arguments(settings)},
+        optimizer,
         kvstore=kvstore,
         # dist_async knows no other way; elsewhere the memory has to be here, for checkpoints.
         update_on_kvstore=settings.kv_store == "dist_async" if kvstore else None,
     )
+
+
+class Nesterov(mx.optimizer.NAG):
+    """MXNet's NAG, written out: the operator that it uses gives other bits at every run (1.9.1)."""
+
+    def _update_impl(
+        self, index: int, weight: Any, grad: Any, state: Any, multi_precision: bool = False
+    ) -> None:
+        if state is None or multi_precision:
+            super()._update_impl(index, weight, grad, state, multi_precision)
+            return
+        self._update_count(index)
+        change = (grad * self.rescale_grad + self._get_wd(index) * weight) * self._get_lr(index)
+        state[:] = self.momentum * state - change
+        weight[:] += self.momentum * state - change
 
 
 def _arguments(settings: Hyperparameters) -> dict[str, float]:

@@ -30,16 +30,6 @@ def epoch_order(settings: Hyperparameters, labels: Any, epoch: int) -> Any:
     return random.permutation(count)[:wanted]
 
 
-def parts(order: Any, batch_size: int, hosts: int = 1) -> Any:
-    """The order divided among hosts: (hosts, batches * batch_size), equally many whole batches.
-
-    What is left over at the end is filled up from the beginning, so that no photo is passed by.
-    """
-    batches = -(-len(order) // (batch_size * hosts))
-    filled = np.resize(order, batches * batch_size * hosts)
-    return filled.reshape(batches, hosts, batch_size).transpose(1, 0, 2).reshape(hosts, -1)
-
-
 def _balanced(random: Any, labels: Any, wanted: int) -> Any:
     present = np.unique(labels)
     quotas = np.full(len(present), wanted // len(present))

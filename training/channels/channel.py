@@ -12,6 +12,7 @@ from training.channels.augmentation import Augmentation
 from training.channels.dataset import PREPARE_ANEW
 from training.channels.epochs import Batch, Epoch
 from training.channels.pictures import Pictures
+from training.channels.recordio import frame, unpack
 from training.channels.scan import Labels, Scan, check_index, scan
 
 if TYPE_CHECKING:
@@ -102,6 +103,13 @@ class Channel:
     def highest_label(self) -> int:
         """The highest class that a label names."""
         return int(self.labels.max()) if self.label_width == 1 else self.label_width - 1
+
+    def photo(self, number: int) -> bytes:
+        """The bytes of a photo as the record holds it, from 0."""
+        file, offset, length = self.scan.places[number].tolist()
+        with self.files[file].open("rb") as stream:
+            stream.seek(offset)
+            return unpack(frame(stream.read(length))).photo
 
     def batches(
         self, size: int, preparation: Preparation, batch_size: int, *, threads: int = 1

@@ -1,10 +1,9 @@
 """Which photos an epoch looks at."""
 
 import numpy as np
-import pytest
 
 from training.hyperparameters import Hyperparameters
-from training.orders import epoch_order, parts
+from training.orders import epoch_order
 
 LABELS = np.repeat([0, 1, 2], [60, 30, 10])
 
@@ -41,19 +40,3 @@ def test_balanced_sampling_shows_all_classes_equally_often():
 def test_a_class_without_photos_is_no_class():
     """Labels may have gaps."""
     assert len(order(labels=np.array([0, 0, 2]), sampling="balanced")) == 3
-
-
-@pytest.mark.parametrize(("photos", "hosts"), [(100, 1), (100, 3), (5, 2), (96, 2)])
-def test_parts_are_whole_batches_that_hold_every_photo(photos, hosts):
-    """Equally many for each host, or one would wait for ever."""
-    shares = parts(np.arange(photos), 8, hosts)
-    assert shares.shape[0] == hosts
-    assert shares.shape[1] % 8 == 0
-    assert set(shares.ravel()) == set(range(photos))
-    assert shares.size < photos + 8 * hosts
-
-
-def test_hosts_together_see_the_batches_of_one():
-    """Two hosts' first batches are the first of twice the size."""
-    first, second = parts(np.arange(32), 4, 2)
-    assert sorted([*first[:4], *second[:4]]) == list(range(8))

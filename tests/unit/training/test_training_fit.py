@@ -1,0 +1,165 @@
+"""The loop: resumed anywhere it ends at the same weights; it stops in time, and freezes layers."""
+
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet.gluon import nn
+
+from contracts import TrainingError
+from training.channels import Augmentation, Channel
+from training.fit import Fit, Inputs
+from training.hyperparameters import Hyperparameters
+from training.networks import parameters
+
+SETTINGS = {
+    "image_shape": (3, 28, 28),
+    "epochs": 3,
+    "mini_batch_size": 8,
+    "learning_rate": 0.02,
+    "checkpoint_minutes": 0.0,
+    "mixup": 0.2,
+}
+
+
+def small_network():
+    """A convolution, a batch norm, dropout and a dense layer: each kind that has state."""
+    network = nn.HybridSequential(prefix="net_")
+    with network.name_scope():
+        network.add(
+            nn.Conv2D(4, 3, strides=2),
+            nn.BatchNorm(),
+            nn.Activation("relu"),
+            nn.Conv2D(8, 3, strides=2),
+            nn.BatchNorm(),
+            nn.GlobalAvgPool2D(),
+            nn.Dropout(0.3),
+            nn.Dense(2),
+        )
+    mx.random.seed(7)
+    network.initialize(mx.init.Xavier())
+    network(mx.nd.zeros((1, 3, 28, 28)))
+    return network
+
+
+@pytest.fixture
+def channel(pack, draw):
+    """Forty photos, dark and light."""
+    return Channel.open("train", pack([draw(n, 60 + 130 * (n % 2)) for n in range(40)]))
+
+
+@pytest.fixture
+def fit(channel, preparation, tmp_path):
+    """A function that makes the training of a network, the same each time."""
+
+    def make(*, folder="checkpoints", should_stop=lambda: False, **changes):
+        settings = Hyperparameters(**SETTINGS | changes)
+        network = small_network()
+        augmentation = Augmentation.of("crop_color")
+        inputs = Inputs(channel, channel, preparation, 2, augmentation)
+        return Fit(network, settings, inputs, tmp_path / folder, should_stop=should_stop)
+
+    return make
+
+
+def weights(fit):
+    """Of the network, by name without what Gluon counts up for each network."""
+    return {name: value.asnumpy() for name, value in parameters(fit.network).items()}
+
+
+def after(batches):
+    """A should_stop that says so behind so many batches."""
+    left = iter(range(batches - 1))
+    return lambda: next(left, None) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "adam", "learning_rate": 0.001},
+        {"optimizer": "nag", "sampling": "balanced"},
+        {"optimizer": "rmsprop", "learning_rate": 0.001, "lr_schedule": "plateau"},
+        {"picture_sizes": ((28, 1), (28, 2)), "momentum": 0.0},
+    ],
+)
+@pytest.mark.parametrize("batches", [1, 5, 7, 13])
+def test_a_resumed_training_ends_at_the_same_weights(fit, changes, batches):
+    """To the bit, within an epoch and between two, whatever the optimizer remembers."""
+    whole = fit(folder="whole", **changes)
+    whole.run()
+    first = fit(should_stop=after(batches), **changes)
+    first.run()
+    second = fit(**changes)
+    second.run()
+    expected, found = weights(whole), weights(second)
+    assert len(first.history) < 3
+    assert list(expected) == list(found)
+    for name in expected:
+        np.testing.assert_array_equal(expected[name], found[name])
+    figures = [[(e.train_loss, e.validation_accuracy) for e in f.history] for f in (whole, second)]
+    assert figures[0] == figures[1]
+    assert whole.best.number == second.best.number
+
+
+def test_another_jobs_checkpoint_is_refused(fit, channel):
+    """Its weights would be taken for this one's."""
+    first = fit()
+    first._identity = "another"
+    first.run()
+    with pytest.raises(TrainingError, match="other hyperparameters or other photos"):
+        fit().run()
+
+
+def test_a_training_that_is_over_does_not_go_on(fit):
+    """Run again, it has nothing left to do."""
+    fit().run()
+    again = fit(should_stop=lambda: pytest.fail("a batch was trained on"))
+    again.run()
+    assert len(again.history) == 3
+    assert again.best_parameters
+
+
+def test_time_that_is_over_ends_the_epoch_under_way(fit):
+    """Its weights compete like any other's, and the next one is not begun."""
+    short = fit(max_minutes=1e-6)
+    short.run()
+    assert len(short.history) == 1
+    assert short.best.number == 0
+
+
+def test_frozen_layers_keep_their_weights_and_statistics(fit):
+    """The head alone is trained, then all of it."""
+    changes = {"pretrained": "x", "use_pretrained_model": True, "freeze_epochs": 2, "epochs": 2}
+    frozen = fit(**changes)
+    before = weights(frozen)
+    frozen.run()
+    changed = {name for name, value in weights(frozen).items() if (value != before[name]).any()}
+    assert changed
+    assert all("dense" in name for name in changed)
+    thawed = fit(folder="thawed", **changes | {"freeze_epochs": 1})
+    thawed.run()
+    moved = {name for name, value in weights(thawed).items() if (value != before[name]).any()}
+    assert any("running_mean" in name for name in moved)
+    assert any("conv" in name for name in moved)
+
+
+def test_a_body_of_its_own_rate_moves_less(fit):
+    """body_lr_factor=0 leaves its weights where they were."""
+    held = fit(body_lr_factor=0.0)
+    before = weights(held)
+    held.run()
+    after_ = weights(held)
+    moved = {n for n in before if (before[n] != after_[n]).any() and "running" not in n}
+    assert all("dense" in name for name in moved)
+
+
+def test_more_frozen_layers_than_there_are_is_told(fit):
+    """With how many there are."""
+    with pytest.raises(TrainingError, match="the network has 3 layers"):
+        fit(pretrained="x", use_pretrained_model=True, frozen_layers=50)
+
+
+def test_a_training_that_diverges_is_told(fit):
+    """Before its weights are taken for the best."""
+    with pytest.raises(TrainingError, match="no finite numbers"):
+        fit(learning_rate=1.0, optimizer="rmsprop", eps=0.0, epochs=1).run()
