@@ -162,4 +162,6 @@ def test_more_frozen_layers_than_there_are_is_told(fit):
 def test_a_training_that_diverges_is_told(fit):
     """Before its weights are taken for the best."""
     with pytest.raises(TrainingError, match="no finite numbers"):
-        fit(learning_rate=1.0, optimizer="rmsprop", eps=0.0, epochs=1).run()
+        diverging = fit(epochs=1)
+        diverging.network[0].weight.data()[:] = np.inf
+        diverging.run()
