@@ -1,0 +1,63 @@
+"""Every network learns from a batch, and ONNX Runtime computes what it has become."""
+
+import mxnet as mx
+import numpy as np
+import onnxruntime as ort
+import pytest
+from mxnet import autograd, gluon
+
+from training.networks import NETWORKS, as_symbol, build, initialise, parameters
+from training.onnx_export import export_onnx
+
+CLASSES = 3
+OTHER_HEADS = [
+    ("resnet18", "conv", {"stem_pooling": 2, "dropout": 0.2}),
+    ("resnet34", "flatten", {}),
+    ("xception", "conv", {}),
+]
+
+
+def train_a_step(network, data, labels):
+    """One step of plain SGD; the losses (N,) before it."""
+    trainer = gluon.Trainer(network.collect_params(), "sgd", {"learning_rate": 0.01})
+    with autograd.record():
+        losses = gluon.loss.SoftmaxCrossEntropyLoss()(network(data), labels)
+    losses.backward()
+    trainer.step(len(labels))
+    return losses.asnumpy()
+
+
+def check(name, shape, settings):
+    """Train `name` by a step on random photos, then compare its two forms."""
+    mx.random.seed(3)
+    network = build(name, CLASSES, shape=shape, **settings)
+    initialise(network, shape)
+    (first, *_) = network.collect_params(".*conv0_weight").values()
+    drawn = first.data().copy()
+    data = mx.nd.random.normal(shape=(4, 3, *shape[1:]))
+    losses = train_a_step(network, data, mx.nd.array([0, 1, 2, 1]))
+    assert np.isfinite(losses).all()
+    assert all(np.isfinite(value.asnumpy()).all() for value in parameters(network).values())
+    assert (first.data() != drawn).sum() > 0
+
+    symbol = mx.sym.softmax(as_symbol(network), name="softmax")
+    model = export_onnx(symbol, parameters(network), (3, *shape[1:]))
+    photos = data[:3].asnumpy()
+    (found,) = ort.InferenceSession(model).run(["probabilities"], {"data": photos})
+    expected = network(mx.nd.array(photos)).softmax().asnumpy()
+    assert expected.std(axis=0).max() > 1e-4
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_network_learns_and_is_exported(name):
+    """A step changes its first layer and leaves numbers; within 1e-4 in ONNX Runtime."""
+    size = NETWORKS[name].smallest
+    check(name, (3, size, size), {})
+
+
+@pytest.mark.parametrize(("name", "head", "settings"), OTHER_HEADS)
+def test_a_grey_network_with_another_head_learns_and_is_exported(name, head, settings):
+    """Grey photos, pooling before the stem, dropout and dense layers over the whole picture."""
+    size = NETWORKS[name].smallest * settings.get("stem_pooling", 1) + 5
+    check(name, (1, size, size), {"head": head, **settings})
