@@ -68,9 +68,10 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _photo(line: str, folder: Path) -> tuple[int, GivenPhoto]:
-    index, *labels, path = line.split("\t")
-    if len(labels) < _COLUMNS - 2:
+    columns = line.split("\t")
+    if len(columns) < _COLUMNS:
         raise ValueError(f"{line!r}, expected {_FORM}")
+    index, *labels, path = columns
     parts = PurePosixPath(path)
     if not path or parts.is_absolute() or ".." in parts.parts:
         raise ValueError(f"path {path!r}, expected one within the channel's folder")

@@ -15,7 +15,7 @@ from contracts import LEFT_OUT_FILE, PhotoError, TrainingError
 from photo import prepare_stored_photo
 from photo.decode import opened_photo, orientation
 from training.channels.ahead import made_ahead
-from training.channels.recordio import PHOTO_STARTS
+from training.channels.recordio import PHOTO_STARTS, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,22 +76,22 @@ def pack(
     Raises:
         TrainingError: no photo can be read, or the file cannot be written.
     """
-    packed = Packed(file)
+    result = Packed(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write(channel, photos, preparation, packed, threads)
-        if packed.left_out:
-            _report(channel, packed, reports)
+        _write(channel, photos, preparation, result, threads)
+        if result.left_out:
+            _report(channel, result, reports)
     except (OSError, mx.base.MXNetError) as error:
         raise TrainingError(
             f"channel {channel}: its prepared photos cannot be written to {file.parent}: "
             f"{str(error).splitlines()[-1]}",
             hint="they need about as much space as the channel: a larger VolumeSizeInGB",
         ) from error
-    if not packed.photos:
-        name, reason = packed.left_out[0] if packed.left_out else ("it", "holds no photos")
+    if not result.photos:
+        name, reason = result.left_out[0] if result.left_out else ("it", "holds no photos")
         raise TrainingError(f"channel {channel}: no photo can be read: {name}: {reason}")
-    return packed
+    return result
 
 
 def is_prepared(photo: bytes, size: int) -> bool:
@@ -114,28 +114,26 @@ def _write(
     channel: str,
     photos: Iterable[GivenPhoto],
     preparation: Preparation,
-    packed: Packed,
+    result: Packed,
     threads: int,
 ) -> None:
     def made(photo: GivenPhoto) -> tuple[GivenPhoto, bytes | str]:
         return photo._replace(source=b""), _payload(photo, preparation)
 
     start = time.perf_counter()
-    writer = mx.recordio.MXRecordIO(str(packed.file), "w")
+    writer = mx.recordio.MXRecordIO(str(result.file), "w")
     try:
         for number, (photo, payload) in enumerate(made_ahead(made, photos, threads)):
             if isinstance(payload, str):
-                packed.left_out.append((photo.name, payload))
+                result.left_out.append((photo.name, payload))
             else:
-                label = photo.labels if len(photo.labels) > 1 else float(photo.labels[0])
-                header = mx.recordio.IRHeader(0, label, number, 0)
-                writer.write(mx.recordio.pack(header, payload))
-                packed.photos += 1
+                writer.write(packed(number, photo.labels, payload))
+                result.photos += 1
             if (number + 1) % _PHOTOS_BETWEEN_LINES == 0:
                 _log_progress(channel, number + 1, start)
     finally:
         writer.close()
-    logger.info("channel %s: %d photos prepared", channel, packed.photos)
+    logger.info("channel %s: %d photos prepared", channel, result.photos)
 
 
 def _log_progress(channel: str, photos: int, start: float) -> None:
@@ -166,18 +164,18 @@ def _encoded(image: Image.Image, *, lossy: bool) -> bytes:
     return buffer.getvalue()
 
 
-def _report(channel: str, packed: Packed, reports: Path) -> None:
+def _report(channel: str, result: Packed, reports: Path) -> None:
     reports.mkdir(parents=True, exist_ok=True)
     with (reports / LEFT_OUT_FILE).open("w", newline="", errors="surrogateescape") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(("path", "reason"))
-        rows.writerows(packed.left_out)
+        rows.writerows(result.left_out)
     logger.warning(
         "channel %s: %d of %d photos cannot be read and are left out; %s lists them",
         channel,
-        len(packed.left_out),
-        len(packed.left_out) + packed.photos,
+        len(result.left_out),
+        len(result.left_out) + result.photos,
         LEFT_OUT_FILE,
     )
-    for name, reason in packed.left_out[:_NAMED_IN_LOG]:
+    for name, reason in result.left_out[:_NAMED_IN_LOG]:
         logger.warning("channel %s: left out: %s: %s", channel, name, reason)

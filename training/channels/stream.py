@@ -130,9 +130,9 @@ def _manifest(found: Iterator[Frame], form: LabelForm) -> Iterator[GivenPhoto]:
             raise ValueError(f"ends with {name}, expected its label behind it")
         try:
             labels = form.read(label.data)
-            check_labels(labels, name)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
+        check_labels(labels, name)
         yield GivenPhoto(name, labels, photo.data)
 
 
