@@ -6,12 +6,41 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts import BASE_DIR, BASE_DIR_VARIABLE, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInput:
+    """How a channel's data arrives, as `InputDataConfig` of the job says.
+
+    Attributes:
+        content_type: the media type in lower case, without parameters; empty where none is given.
+        label_format: the parameter `label-format` of it: "multi-hot", "class-id" or empty.
+        is_pipe: whether the data comes through FIFOs, one for each epoch, and not as files.
+        record_wrapper: "RecordIO" where every attribute of a line is a record, else "None".
+    """
+
+    content_type: str = ""
+    label_format: str = ""
+    is_pipe: bool = False
+    record_wrapper: str = "None"
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, Any]) -> ChannelInput:
+        """One channel of inputdataconfig.json."""
+        content_type, *parameters = str(configuration.get("ContentType", "")).lower().split(";")
+        pairs = dict(text.strip().partition("=")[::2] for text in parameters)
+        return cls(
+            content_type=content_type.strip(),
+            label_format=pairs.get("label-format", "").strip(' "'),
+            is_pipe=configuration.get("TrainingInputMode") == "Pipe",
+            record_wrapper=str(configuration.get("RecordWrapperType", "None")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +89,38 @@ class Environment:
         Raises:
             TrainingError: hyperparameters.json is not a JSON object.
         """
-        path = self.base_dir / "input" / "config" / "hyperparameters.json"
+        document = self._configuration("hyperparameters.json")
+        return {str(name): str(value) for name, value in document.items()}
+
+    def channel_inputs(self) -> dict[str, ChannelInput]:
+        """How each of the job's channels arrives, by name.
+
+        Raises:
+            TrainingError: inputdataconfig.json is not a JSON object of objects.
+        """
+        document = self._configuration("inputdataconfig.json")
+        for name, configuration in document.items():
+            if not isinstance(configuration, dict):
+                raise TrainingError(
+                    f"inputdataconfig.json: {name} is {configuration!r}, expected an object"
+                )
+        return {name: ChannelInput.of(configuration) for name, configuration in document.items()}
+
+    def _configuration(self, name: str) -> dict[str, Any]:
+        path = self.base_dir / "input" / "config" / name
         try:
             document = json.loads(path.read_text()) if path.exists() else {}
         except json.JSONDecodeError as error:
             raise TrainingError(f"{path.name} is not JSON: {error}") from error
         if not isinstance(document, dict):
             raise TrainingError(f"{path.name} holds {type(document).__name__}, not an object")
-        return {str(name): str(value) for name, value in document.items()}
+        return document
 
     def channel_dir(self, name: str) -> Path | None:
         """The folder of an input channel, or None where the job has no such channel."""
         folder = self.base_dir / "input" / "data" / name
         return folder if folder.is_dir() else None
+
+    def pipe(self, name: str, epoch: int) -> Path:
+        """The FIFO through which a channel in Pipe mode comes in an epoch, counted from 0."""
+        return self.base_dir / "input" / "data" / f"{name}_{epoch}"

@@ -4,6 +4,7 @@ from training.channels.augmentation import AUGMENTATIONS, Augmentation
 from training.channels.channel import Channel
 from training.channels.dataset import IMAGENET_MEAN, IMAGENET_STD, read_dataset
 from training.channels.epochs import Batch
+from training.channels.opening import open_channel
 
 __all__ = [
     "AUGMENTATIONS",
@@ -12,5 +13,6 @@ __all__ = [
     "Augmentation",
     "Batch",
     "Channel",
+    "open_channel",
     "read_dataset",
 ]

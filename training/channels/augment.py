@@ -152,7 +152,7 @@ def _cropped(image: Image.Image, size: int, ranges: Augmentation, draw: Draw) ->
     width = min(1.0, math.sqrt(area) * stretch) * image.width
     height = min(1.0, math.sqrt(area) / stretch) * image.height
     left, upper = draw.left * (image.width - width), draw.upper * (image.height - height)
-    if (width, height) == (size, size):
+    if (width, height) == image.size == (size, size):
         return image
     # Where it shrinks, every pixel counts once and none aliases; where it grows, none is repeated.
     enlarges = width < size or height < size

@@ -22,12 +22,12 @@ PREPARE_ANEW = "prepare the photos again: `snapshelf prepare PHOTOS --out RECORD
 
 
 def read_dataset(
-    folder: Path, size: int, *, resize: int | None = None
+    folder: Path | None, size: int, *, resize: int | None = None
 ) -> tuple[tuple[str, ...], Preparation]:
     """Class names and preparation that `snapshelf prepare` left beside the records, if it did.
 
     Args:
-        folder: of the channel.
+        folder: of the channel; None where it comes through a pipe.
         size: the side, in pixels, of the pictures that the network will be served.
         resize: the built-in algorithm's hyperparameter: the shorter side's pixels before it cuts
             `size` out. It asks to keep a photo's proportions and lose its ends; so without a
@@ -47,8 +47,8 @@ def read_dataset(
         raise TrainingError(
             f"hyperparameter resize={resize}, expected at least the {size} pixels of image_shape"
         )
-    path = folder / DATASET_FILE
-    if not path.exists():
+    path = folder / DATASET_FILE if folder else None
+    if path is None or not path.exists():
         fit = CROP if resize else PHOTO_FIT
         return (), Preparation(size, fit, IMAGENET_MEAN, IMAGENET_STD)
     try:

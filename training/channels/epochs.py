@@ -7,8 +7,6 @@ have held from its start and on one.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,19 +14,17 @@ import mxnet as mx
 import numpy as np
 from PIL import Image
 
+from training.channels.ahead import made_ahead
 from training.channels.augment import augment, draws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from photo import Preparation
     from training.channels.augment import Pixels
     from training.channels.augmentation import Augmentation
     from training.channels.pictures import Pictures
     from training.channels.scan import Labels
-
-BATCHES_AHEAD = 2
-"""Beyond those under way: enough to bridge a slow one, few enough not to fill the memory."""
 
 
 class Batch(NamedTuple):
@@ -120,19 +116,3 @@ def _normalised(pixels: Pixels, preparation: Preparation) -> Any:
         )
         plane /= np.float32(preparation.std[channel])
     return arrays
-
-
-def made_ahead(make: Callable[[int], Any], numbers: Iterable[int], threads: int) -> Iterator[Any]:
-    """What `make` gives for each number, in order, made by threads before it is asked for."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="pictures") as pool:
-        ahead: deque[Future[Any]] = deque()
-        try:
-            for number in numbers:
-                ahead.append(pool.submit(make, number))
-                if len(ahead) >= threads + BATCHES_AHEAD:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -112,3 +112,10 @@ def unpack(data: bytes) -> Record:
     if len(data) < start:
         raise ValueError(DAMAGED)
     return Record(number, np.frombuffer(data, "<f4", count, _HEADER.size), data[start:])
+
+
+def packed(number: int, labels: np.ndarray[Any, Any], photo: bytes) -> bytes:
+    """A record's data, as MXNet's `pack` makes it: one label within the header, several behind."""
+    if len(labels) == 1:
+        return _HEADER.pack(0, labels[0], number, 0) + photo
+    return _HEADER.pack(len(labels), 0, number, 0) + labels.astype("<f4").tobytes() + photo

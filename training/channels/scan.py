@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,18 +43,24 @@ def scan(files: Sequence[Path], look: Callable[[Record], None] = lambda _: None)
     Raises:
         ValueError: they hold no photos, are damaged, or a record holds no photo or other labels.
     """
-    places: list[tuple[int, int, int]] = []
-    labels: list[Labels] = []
+    # Plain arrays grow by bytes, not by objects: millions of records are some hundred megabytes.
+    places, labels = array("q"), array("f")
+    width = 0
     for number, file in enumerate(files):
         with file.open("rb") as stream:
             for offset, length, data in frames(stream):
                 record = unpack(data)
-                labels.append(_checked(record, len(labels[0]) if labels else None))
-                places.append((number, offset, length))
+                width = width or len(record.labels)
+                _check(record, width)
+                places.extend((number, offset, length))
+                labels.frombytes(record.labels.tobytes())
                 look(record)
     if not labels:
         raise ValueError("holds no photos")
-    return Scan(np.array(places, np.int64), as_labels(np.stack(labels)))
+    return Scan(
+        np.array(places, np.int64).reshape(-1, 3),
+        as_labels(np.array(labels, np.float32).reshape(-1, width)),
+    )
 
 
 def as_labels(labels: Labels) -> Labels:
@@ -67,14 +74,13 @@ def check_index(index: Path, photos: int) -> None:
         raise ValueError(f"holds {photos} photos, {index.name} lists {lines}")
 
 
-def _checked(record: Record, width: int | None) -> Labels:
-    """The record's labels, (K,); MXNet's iterator would end the process, or take any number."""
+def _check(record: Record, width: int) -> None:
+    """Hold a record to what MXNet's iterator would end the process by, or take for something."""
     if not record.photo.startswith(PHOTO_STARTS):
         raise ValueError(f"photo {record.id} is neither JPEG nor PNG")
-    if width is not None and len(record.labels) != width:
+    if len(record.labels) != width:
         raise ValueError(f"photo {record.id} has {len(record.labels)} labels, others {width}")
     check_labels(record.labels, f"photo {record.id}")
-    return record.labels
 
 
 def check_labels(labels: Labels, photo: str) -> None:
