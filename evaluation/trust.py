@@ -33,6 +33,7 @@ class Trust:
         bound: lowest energy of a familiar photo; None if not tested.
         default: the threshold of a category that `thresholds` does not hold.
         notes: what was not ordinary about the fit.
+        fitted: whether it is; a model of old has its one threshold, and temperature 1.
     """
 
     temperature: float = 1.0
@@ -40,6 +41,7 @@ class Trust:
     bound: float | None = None
     default: float = DEFAULT_THRESHOLD
     notes: tuple[str, ...] = ()
+    fitted: bool = True
 
     def to_card(self) -> dict[str, Any]:
         """The model card's `temperature`, `thresholds` and `familiarity`."""
@@ -51,16 +53,15 @@ class Trust:
         }
 
     @classmethod
-    def from_card(cls, card: Mapping[str, Any]) -> Trust | None:
-        """What a model card tells; None where it holds no temperature.
+    def from_card(cls, card: Mapping[str, Any]) -> Trust:
+        """What a model card tells; not fitted where it holds no temperature.
 
         Raises:
             ArtifactError: one of its fields is of another kind.
         """
-        if "temperature" not in card:
-            return None
+        fitted = "temperature" in card
         try:
-            temperature = float(card["temperature"])
+            temperature = float(card.get("temperature", 1.0))
             thresholds = {
                 str(name): None if value is None else float(value)
                 for name, value in dict(card.get("thresholds") or {}).items()
@@ -75,7 +76,7 @@ class Trust:
             ) from error
         if not (np.isfinite(temperature) and temperature > 0):
             raise ArtifactError(f"model card: temperature {temperature}, expected above 0")
-        return cls(temperature, thresholds, bound, default)
+        return cls(temperature, thresholds, bound, default, fitted=fitted)
 
 
 def fit_trust(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ERRORS_ONLY = 3
 
 _AGAIN = "train the model again"
+_PROBABILITIES, _LOGITS = "probabilities", "logits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,18 @@ class Model:
 
     def predict(self, arrays: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
         """Probabilities (N, classes) float32, rows adding up to 1, of pictures (N, 3, H, W)."""
-        return self.session.run(None, {"data": arrays})[0]
+        return self.predict_both(arrays)[0]
+
+    def predict_both(self, arrays: np.ndarray[Any, np.dtype[np.float32]]) -> tuple[Any, Any]:
+        """Probabilities, and the logits (N, classes) float32 before any temperature.
+
+        The logits are None where the network tells none: its first output are probabilities.
+        """
+        names = [output.name for output in self.session.get_outputs()]
+        asked = [_PROBABILITIES if _PROBABILITIES in names else names[0]]
+        asked += [_LOGITS] if _LOGITS in names else []
+        found = self.session.run(asked, {"data": arrays})
+        return found[0], found[1] if len(found) > 1 else None
 
     def classify(self, photo: bytes) -> list[float]:
         """The probability of each class for one photo's bytes.

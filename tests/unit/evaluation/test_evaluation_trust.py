@@ -140,7 +140,8 @@ def test_trust_goes_through_the_card(draw):
     again = Trust.from_card(trust.to_card())
     assert again.to_card() == trust.to_card()
     assert set(trust.to_card()) == {"temperature", "thresholds", "familiarity"}
-    assert Trust.from_card({"classes": ["a"]}) is None
+    old = Trust.from_card({"classes": ["a"], "threshold": 0.7})
+    assert (old.fitted, old.default, old.temperature) == (False, 0.7, 1.0)
 
 
 @pytest.mark.parametrize(
