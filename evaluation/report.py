@@ -16,7 +16,8 @@ from evaluation.one_against_rest import against_rest
 from evaluation.page import page
 from evaluation.ranked import rank
 from evaluation.thresholds import check_precision, choose_threshold, threshold_at
-from evaluation.trust import Trust, measure_multi_label_verdicts, measure_verdicts
+from evaluation.trust import Trust
+from evaluation.verdicts import measure_multi_label_verdicts, measure_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

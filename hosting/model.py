@@ -10,6 +10,8 @@ import numpy as np
 import onnxruntime as ort
 
 from contracts import DEFAULT_THRESHOLD, MODEL_CARD_FILE, ONNX_FILE, ArtifactError
+from evaluation.trust import Trust
+from evaluation.verdict import Verdict, energies, verdict
 from photo import Preparation
 
 if TYPE_CHECKING:
@@ -22,12 +24,26 @@ _PROBABILITIES, _LOGITS = "probabilities", "logits"
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says of one photo.
+
+    Attributes:
+        probabilities: of each class, 0..1, calibrated if the artifact is.
+        energy: how familiar the photo is, see `evaluation.verdict`; None if the network tells none.
+    """
+
+    probabilities: list[float]
+    energy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A network with what it needs to be asked: its classes and how a photo is prepared."""
 
     classes: tuple[str, ...]
     preparation: Preparation
     threshold: float
+    trust: Trust
     version: str
     card: dict[str, Any]
     session: Any
@@ -55,7 +71,8 @@ class Model:
                 f"{MODEL_CARD_FILE}: {error!r}, expected classes, photo, threshold and version",
                 hint=_AGAIN,
             ) from error
-        model = cls(classes, preparation, threshold, version, card, session)
+        trust = Trust.from_card(card)
+        model = cls(classes, preparation, threshold, trust, version, card, session)
         model._check()
         return model
 
@@ -80,8 +97,25 @@ class Model:
         Raises:
             PhotoError: the bytes are not a photo that can be decoded within the limits.
         """
+        return self.answer(photo).probabilities
+
+    def answer(self, photo: bytes) -> Answer:
+        """As `classify`, and the photo's energy where the network tells its logits."""
         array = self.preparation.array(photo)
-        return [float(value) for value in self.predict(array[np.newaxis])[0]]
+        probabilities, logits = self.predict_both(array[np.newaxis])
+        energy = None if logits is None else float(energies(logits)[0])
+        return Answer([float(value) for value in probabilities[0]], energy)
+
+    def verdict(self, answer: Answer) -> Verdict:
+        """The category that the answer names, or none and why."""
+        return verdict(
+            self.classes,
+            answer.probabilities,
+            thresholds=self.trust.thresholds,
+            default=self.threshold,
+            energy=answer.energy,
+            bound=self.trust.bound,
+        )
 
     def _check(self) -> None:
         """Ask once, which warms the runtime up and shows how many classes there are."""

@@ -11,8 +11,9 @@ from PIL import Image
 
 from contracts import TrainingError
 from evaluation.answers import Answers
+from evaluation.fitting import fit_trust
 from evaluation.report import evaluate, write_report
-from evaluation.trust import Trust, fit_trust
+from evaluation.trust import Trust
 
 VOID = {"meta", "img", "link", "br"}
 
