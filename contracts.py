@@ -51,10 +51,18 @@ SHAPES_FILE = "model-shapes.json"
 """The files of SageMaker's built-in Image Classification; `epoch` counts from 0, the best one."""
 
 ONNX_FILE = "model.onnx"
-"""Input `data` float32 (N, C, H, W), normalised; output `probabilities` float32 (N, classes)."""
+"""Input `data` float32 (N, C, H, W), normalised; output `probabilities` float32 (N, classes).
+
+A second output `logits`, likewise, is before any temperature: `probabilities` are
+softmax(logits / temperature). An artifact may lack it.
+"""
 
 MODEL_CARD_FILE = "model-card.json"
-"""Classes in output order, photo size, fit and statistics, threshold, metrics, network, version."""
+"""Classes in output order, photo size, fit and statistics, threshold, metrics, network, version.
+
+Where the training has fitted them also `temperature`, `thresholds` {category: 0..1, or null for a
+category that is never named} and `familiarity` {"energy": the lowest of a familiar photo}.
+"""
 
 # --- SageMaker's container layout -----------------------------------------------------------------
 BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
@@ -96,6 +104,9 @@ DEFAULT_THRESHOLD = 0.5
 """Probability that the best category must reach for the verdict to name it."""
 
 NO_VERDICT = "none"
+
+BELOW_THRESHOLD, UNFAMILIAR = "below threshold", "unfamiliar"
+"""Why the verdict names no category: none is sure enough, or the photo is unlike anything seen."""
 
 
 # --- Errors ---------------------------------------------------------------------------------------

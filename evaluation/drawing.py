@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -64,7 +64,7 @@ class Drawing:
         self._settings = mpl.rc_context(_SETTINGS)
         self._size = (width, height)
 
-    def __enter__(self) -> Drawing:
+    def __enter__(self) -> Self:
         self._settings.__enter__()
         self._figure = Figure(figsize=self._size, layout="constrained")
         self._figure.patch.set_visible(False)

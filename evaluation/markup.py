@@ -85,8 +85,8 @@ def section(key: str, title: str, intro: str, *content: Html) -> Html:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """0.9061 -> "90.6 %"; None -> an en dash."""
-    return "\N{EN DASH}" if value is None else f"{value * 100:.{digits}f} %"
+    """0.9061 -> "90.6 %", which does not break across lines; None -> an en dash."""
+    return "\N{EN DASH}" if value is None else f"{value * 100:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def decimals(value: float | None, digits: int = 3) -> str:

@@ -16,7 +16,8 @@ from evaluation.one_against_rest import against_rest
 from evaluation.page import page
 from evaluation.ranked import rank
 from evaluation.thresholds import check_precision, choose_threshold, threshold_at
-from evaluation.trust import Trust, measure_multi_label_verdicts, measure_verdicts
+from evaluation.trust import Trust
+from evaluation.verdicts import measure_multi_label_verdicts, measure_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,8 +57,9 @@ def write_report(
         thumbnails: the JPEG, PNG or WebP bytes of a photo, by its index in `answers`; None for one
             that cannot be shown.
         seconds: that asking took, for photos per second.
-        calibration: of the model, fitted on other photos than these. Without it the model is
-            measured uncalibrated, and what a temperature would do is told by cross-fitting.
+        calibration: of the model, fitted on other photos than these. Without one that is fitted
+            the model is measured uncalibrated, and what a temperature would do is told by
+            cross-fitting.
         wanted_precision: of the thresholds; None takes the best F1.
         positive: a category to measure against the rest.
         top_k: see `measure`.
@@ -101,12 +103,12 @@ def evaluate(
     Single-label answers also have `calibration` {before, after}: each the figures of the
     reliability diagram and the log loss, without and with temperature scaling.
     """
-    trust = calibration or Trust()
+    trust = calibration or Trust(fitted=False)
     document = measure(answers, tree, top_k, trust.temperature)
-    document["temperature"] = trust.temperature if calibration else None
+    document["temperature"] = trust.temperature if trust.fitted else None
     if not answers.multi_label:
-        document["calibration"] = _before_and_after(answers, calibration)
-    document["thresholds"] = _thresholds(answers, calibration, wanted_precision)
+        document["calibration"] = _before_and_after(answers, trust)
+    document["thresholds"] = _thresholds(answers, trust, wanted_precision)
     verdicts = measure_multi_label_verdicts if answers.multi_label else measure_verdicts
     document["verdicts"] = verdicts(answers, trust)
     document["familiarity"] = trust.bound
@@ -114,7 +116,7 @@ def evaluate(
         document["positive"] = measure_positive(
             answers,
             positive,
-            threshold=trust.thresholds.get(positive) if calibration else None,
+            threshold=trust.thresholds.get(positive),
             temperature=trust.temperature,
             wanted_precision=wanted_precision,
         )
@@ -123,17 +125,17 @@ def evaluate(
     return document
 
 
-def _before_and_after(answers: Answers, calibration: Trust | None) -> dict[str, Any]:
+def _before_and_after(answers: Answers, trust: Trust) -> dict[str, Any]:
     before = rank(answers)
     result = {
         "bins": scale.BINS,
         "before": _figures(before.confidence, before.right, before.label_log),
     }
-    if calibration is not None:
-        after = rank(answers, calibration.temperature)
+    if trust.fitted:
+        after = rank(answers, trust.temperature)
         return result | {
             "after": _figures(after.confidence, after.right, after.label_log),
-            "temperature": calibration.temperature,
+            "temperature": trust.temperature,
             "source": "the model's, fitted on its validation photos",
         }
     return result | _cross_fitted(answers)
@@ -169,11 +171,10 @@ def _figures(confidence: Any, right: Any, label_log: Any) -> dict[str, Any]:
 
 
 def _thresholds(
-    answers: Answers, calibration: Trust | None, wanted_precision: float | None
+    answers: Answers, trust: Trust, wanted_precision: float | None
 ) -> list[dict[str, Any]]:
     """The best on these photos; with `stored`, what the model's own gives on them."""
     check_precision(wanted_precision)
-    trust = calibration or Trust()
     rows = []
     columns = against_rest(answers, trust.temperature)
     for name, one in zip(answers.classes, columns, strict=True):

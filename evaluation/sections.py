@@ -157,7 +157,7 @@ def confusions(document: Mapping[str, Any], classes: Sequence[str]) -> Iterator[
     content = []
     if found["matrix"] is not None:
         plot = plots.matrix_plot(found["matrix"], classes, "matrix")
-        drawn = tag("figure", plot, **({"class_": "wide"} if len(classes) > _MANY else {}))
+        drawn = tag("figure", plot, class_="wide" if len(classes) > _MANY else "few")
         content.append(
             tag(
                 "div",
@@ -233,5 +233,5 @@ def _picture(mistake: Mapping[str, Any], picture: bytes | None) -> Html:
         return tag("p", "no picture", class_="none")
     data = base64.b64encode(picture).decode()
     words = f"Photo of {mistake['label']} taken for {mistake['answer']}"
-    image = tag("img", src=f"data:image/{kind};base64,{data}", alt=words, loading="lazy")
+    image = tag("img", src=f"data:image/{kind};base64,{data}", alt=words)
     return Html(join([image]).removesuffix("</img>"))

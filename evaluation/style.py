@@ -39,7 +39,9 @@ section > * + * { margin-top: 14px; }
 .plots > figure { max-width: 520px; }
 .plot { display: block; width: 100%; height: auto; }
 .plot text { font-family: inherit; }
-.wide .plot { min-width: 640px; }
+.few { max-width: 560px; }
+.wide .plot { min-width: 720px; }
+.plots > .scroll { min-width: 0; }
 figcaption { margin-top: 6px; font-size: .88rem; line-height: 1.4; }
 figcaption > * { display: block; }
 .row { display: grid; gap: 18px 14px;
@@ -51,13 +53,17 @@ figcaption > * { display: block; }
 .scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: .93rem; }
 caption { padding-bottom: 4px; color: var(--quiet); font-size: .88rem; text-align: left; }
-th, td { padding: 4px 14px 4px 0; text-align: left; vertical-align: top; }
+th, td { padding: 4px 14px 4px 0; text-align: left; vertical-align: top;
+  overflow-wrap: break-word; }
 th:last-child, td:last-child { padding-right: 0; }
 .figure { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 thead th { color: var(--quiet); font-size: .85rem; font-weight: 600; vertical-align: bottom; }
 tbody th, tfoot th { min-width: 7rem; font-weight: 500; }
+td:not(.figure) { min-width: 7rem; }
 tbody tr { border-top: 1px solid var(--line); }
 tfoot tr:first-child { border-top: 2px solid var(--line); }
+@media (max-width: 460px) { th, td { padding-right: 10px; }
+  tbody th, tfoot th { min-width: 5.4rem; } td:not(.figure) { min-width: 6rem; } }
 @media (prefers-contrast: more) { :root { --quiet: var(--ink); --line: var(--ink); } }
 @media print { section, figure { break-inside: avoid-page; } body { background: none; } }
 """

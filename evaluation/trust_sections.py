@@ -110,14 +110,14 @@ def verdicts(document: Mapping[str, Any]) -> Html:
     """How many photos are named, and how many are answered with none of these."""
     found = document["verdicts"]
     if document["kind"] == "multi-label":
-        rows = [
+        scores = [
             (name.capitalize(), decimals(found[name])) for name in ("precision", "recall", "f1")
         ]
         return section(
             "verdicts",
             "Verdicts",
             "Every category at its threshold.",
-            table(("", "Over all categories"), rows, "What naming them comes to"),
+            table(("", "Over all categories"), scores, "What naming them comes to"),
         )
     photos = document["photos"]
     names = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contracts import DEFAULT_THRESHOLD, NO_VERDICT
+from contracts import BELOW_THRESHOLD, DEFAULT_THRESHOLD, NO_VERDICT, UNFAMILIAR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
-
-BELOW_THRESHOLD = "below threshold"
-UNFAMILIAR = "unfamiliar"
 
 _ROWS = 1024
 

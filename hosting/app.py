@@ -60,10 +60,10 @@ def create_app(model: Model, *, concurrency: int = 2) -> Starlette:
         _check_type(request.headers.get("content-type", ""))
         photo = await _read_body(request)
         start = time.perf_counter()
-        probabilities = await anyio.to_thread.run_sync(model.classify, photo, limiter=limiter)
+        answer = await anyio.to_thread.run_sync(model.answer, photo, limiter=limiter)
         milliseconds = (time.perf_counter() - start) * 1000
         accept = request.headers.get("accept", "")
-        content_type, body = encode(model, probabilities, accept, milliseconds=milliseconds)
+        content_type, body = encode(model, answer, accept, milliseconds=milliseconds)
         return Response(body, media_type=content_type)
 
     return Starlette(

@@ -10,6 +10,8 @@ import numpy as np
 import onnxruntime as ort
 
 from contracts import DEFAULT_THRESHOLD, MODEL_CARD_FILE, ONNX_FILE, ArtifactError
+from evaluation.trust import Trust
+from evaluation.verdict import Verdict, energies, verdict
 from photo import Preparation
 
 if TYPE_CHECKING:
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
 ERRORS_ONLY = 3
 
 _AGAIN = "train the model again"
+_PROBABILITIES, _LOGITS = "probabilities", "logits"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says of one photo.
+
+    Attributes:
+        probabilities: of each class, 0..1, calibrated if the artifact is.
+        energy: how familiar the photo is, see `evaluation.verdict`; None if the network tells none.
+    """
+
+    probabilities: list[float]
+    energy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,7 @@ class Model:
     classes: tuple[str, ...]
     preparation: Preparation
     threshold: float
+    trust: Trust
     version: str
     card: dict[str, Any]
     session: Any
@@ -54,13 +71,25 @@ class Model:
                 f"{MODEL_CARD_FILE}: {error!r}, expected classes, photo, threshold and version",
                 hint=_AGAIN,
             ) from error
-        model = cls(classes, preparation, threshold, version, card, session)
+        trust = Trust.from_card(card)
+        model = cls(classes, preparation, threshold, trust, version, card, session)
         model._check()
         return model
 
     def predict(self, arrays: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
         """Probabilities (N, classes) float32, rows adding up to 1, of pictures (N, 3, H, W)."""
-        return self.session.run(None, {"data": arrays})[0]
+        return self.predict_both(arrays)[0]
+
+    def predict_both(self, arrays: np.ndarray[Any, np.dtype[np.float32]]) -> tuple[Any, Any]:
+        """Probabilities, and the logits (N, classes) float32 before any temperature.
+
+        The logits are None where the network tells none: its first output are probabilities.
+        """
+        names = [output.name for output in self.session.get_outputs()]
+        asked = [_PROBABILITIES if _PROBABILITIES in names else names[0]]
+        asked += [_LOGITS] if _LOGITS in names else []
+        found = self.session.run(asked, {"data": arrays})
+        return found[0], found[1] if len(found) > 1 else None
 
     def classify(self, photo: bytes) -> list[float]:
         """The probability of each class for one photo's bytes.
@@ -68,8 +97,25 @@ class Model:
         Raises:
             PhotoError: the bytes are not a photo that can be decoded within the limits.
         """
+        return self.answer(photo).probabilities
+
+    def answer(self, photo: bytes) -> Answer:
+        """As `classify`, and the photo's energy where the network tells its logits."""
         array = self.preparation.array(photo)
-        return [float(value) for value in self.predict(array[np.newaxis])[0]]
+        probabilities, logits = self.predict_both(array[np.newaxis])
+        energy = None if logits is None else float(energies(logits)[0])
+        return Answer([float(value) for value in probabilities[0]], energy)
+
+    def verdict(self, answer: Answer) -> Verdict:
+        """The category that the answer names, or none and why."""
+        return verdict(
+            self.classes,
+            answer.probabilities,
+            thresholds=self.trust.thresholds,
+            default=self.threshold,
+            energy=answer.energy,
+            bound=self.trust.bound,
+        )
 
     def _check(self) -> None:
         """Ask once, which warms the runtime up and shows how many classes there are."""

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from contracts import JSON, JSON_LINES, SnapshelfError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from hosting.model import Model
+    from hosting.model import Answer, Model
 
 
 class AcceptError(SnapshelfError):
@@ -20,14 +18,14 @@ class AcceptError(SnapshelfError):
     status = 406
 
 
-def encode(
-    model: Model, probabilities: Sequence[float], accept: str, *, milliseconds: float
-) -> tuple[str, bytes]:
+def encode(model: Model, answer: Answer, accept: str, *, milliseconds: float) -> tuple[str, bytes]:
     """The answer in the first accepted type that is offered: (content type, body).
 
     `application/json`: the bare array of probabilities, as SageMaker's built-in algorithm.
     `application/jsonlines`: `{"prediction": [...]}` on a line, as the same in batch transform.
-    `application/json;verbose`: labels beside them, as SageMaker JumpStart's image models.
+    `application/json;verbose`: labels beside them, as SageMaker JumpStart's image models; and
+    where the artifact is calibrated the verdict with its reason, thresholds in class order and the
+    photo's energy.
 
     Raises:
         AcceptError: none of the types in `accept` is offered.
@@ -35,24 +33,39 @@ def encode(
     for name, parameters in _parse(accept):
         if name in (JSON, "*/*", "application/*"):
             if "verbose" in parameters:
-                return JSON, _json(_verbose(model, probabilities, milliseconds))
-            return JSON, _json(probabilities)
+                return JSON, _json(_verbose(model, answer, milliseconds))
+            return JSON, _json(answer.probabilities)
         if name == JSON_LINES:
-            return JSON_LINES, _json({"prediction": probabilities}) + b"\n"
+            return JSON_LINES, _json({"prediction": answer.probabilities}) + b"\n"
     raise AcceptError(
         f"Accept: {accept}: not offered", hint=f"{JSON}, {JSON};verbose and {JSON_LINES} are"
     )
 
 
-def _verbose(model: Model, probabilities: Sequence[float], milliseconds: float) -> dict[str, Any]:
+def _verbose(model: Model, answer: Answer, milliseconds: float) -> dict[str, Any]:
+    probabilities = answer.probabilities
     best = max(range(len(probabilities)), key=probabilities.__getitem__)
-    return {
+    own = model.trust.thresholds.get(model.classes[best])
+    reply = {
         "probabilities": probabilities,
         "labels": model.classes,
         "predicted_label": model.classes[best],
-        "threshold": model.threshold,
+        "threshold": model.threshold if own is None else own,
         "model_version": model.version,
         "model_latency_ms": round(milliseconds, 3),
+    }
+    return reply | _trusted(model, answer) if model.trust.fitted else reply
+
+
+def _trusted(model: Model, answer: Answer) -> dict[str, Any]:
+    """What an artifact of old cannot tell."""
+    verdict = model.verdict(answer)
+    thresholds = model.trust.thresholds
+    return {
+        "verdict": verdict.category,
+        "reason": verdict.reason,
+        "thresholds": [thresholds.get(name, model.threshold) for name in model.classes],
+        "energy": answer.energy,
     }
 
 

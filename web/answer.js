@@ -1,11 +1,13 @@
 // Shows an answer: the verdict in words, and a bar for each category.
 
-const NONE = "none"; // the verdict below the threshold; as contracts.py has it
+const NONE = "none"; // the verdict where no category is named; as contracts.py has it
+const UNFAMILIAR = "unfamiliar"; // why; likewise
 const SURE = 0.9;
 
 /** @returns {string} the answer as one sentence, for those who hear it */
 export function spoken(reply) {
   const [best] = reply.categories;
+  if (reply.verdict === NONE && reply.reason === UNFAMILIAR) return "None of these; the photo is unlike anything known here.";
   if (reply.verdict === NONE) return `None of these; closest is ${best.category}, ${percent(best.probability)}.`;
   return `${reply.verdict}, ${percent(best.probability)}.`;
 }
@@ -15,11 +17,15 @@ export function show(panel, reply, elapsedMs) {
   const none = reply.verdict === NONE;
   const [best] = reply.categories;
   panel.toggleClass("none", none);
-  panel.find(".lead").text(none ? "No match is sure enough:" : lead(best.probability));
+  panel.find(".lead").text(none ? doubt(reply.reason) : lead(best.probability));
   panel.find(".verdict").text(none ? "None of these" : reply.verdict);
   panel.find(".bars").empty().append(reply.categories.map(bar));
   panel.find(".times").empty().append(times(reply, elapsedMs).map((part) => $("<li>").text(part)));
   grow(panel);
+}
+
+function doubt(reason) {
+  return reason === UNFAMILIAR ? "This is unlike anything known here:" : "No match is sure enough:";
 }
 
 function lead(probability) {

@@ -49,7 +49,11 @@ _NOT_READY = ("ModelNotReadyException", "ServiceUnavailable", "ServiceUnavailabl
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says of one photo: `probabilities` (0..1) and `labels` in class order."""
+    """What the model says of one photo: `probabilities` (0..1) and `labels` in class order.
+
+    `verdict` is a label, NO_VERDICT with a `reason`, or None where the model's artifact is not
+    calibrated: the threshold alone decides then.
+    """
 
     probabilities: tuple[float, ...]
     labels: tuple[str, ...]
@@ -57,6 +61,8 @@ class Prediction:
     model_version: str
     model_ms: float | None
     endpoint_ms: float
+    verdict: str | None = None
+    reason: str | None = None
 
     def __post_init__(self) -> None:
         if not self.labels or len(self.labels) != len(self.probabilities):
@@ -93,6 +99,8 @@ class Endpoint:
                 model_version=str(reply.get("model_version", "")),
                 model_ms=None if latency is None else float(latency),
                 endpoint_ms=endpoint_ms,
+                verdict=_text(reply.get("verdict")),
+                reason=_text(reply.get("reason")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise _unreadable_reply(self.name) from error
@@ -197,6 +205,10 @@ def _unreadable_reply(name: str) -> EndpointError:
         f"endpoint {name} answered with something else than the agreed JSON",
         hint="deploy the model again, so that both sides are of one version",
     )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _json_object(text: str) -> dict[str, Any]:

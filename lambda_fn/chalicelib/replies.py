@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .contracts import NO_VERDICT, SnapshelfError
+from .contracts import BELOW_THRESHOLD, NO_VERDICT, SnapshelfError
 from .errors import BadRequestError
 from .photo_request import DEFAULT_TOP_K
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def classification(
     prediction: Prediction, *, top_k: int | None, request_id: str, total_ms: float
 ) -> dict[str, Any]:
-    """The best `top_k` categories, best first, and the verdict.
+    """The best `top_k` categories, best first, and the verdict; `reason` says why it is none.
 
     Raises:
         BadRequestError: `top_k` is more than there are categories.
@@ -29,7 +29,7 @@ def classification(
     ranked = sorted(
         zip(prediction.labels, prediction.probabilities, strict=True), key=lambda pair: -pair[1]
     )
-    best, probability = ranked[0]
+    verdict, reason = _verdict(prediction, *ranked[0])
     times = {"endpoint": prediction.endpoint_ms, "total": total_ms}
     if prediction.model_ms is not None:
         times["model"] = prediction.model_ms
@@ -38,12 +38,22 @@ def classification(
             {"category": label, "probability": value}
             for label, value in ranked[: top_k or DEFAULT_TOP_K]
         ],
-        "verdict": best if probability >= prediction.threshold else NO_VERDICT,
+        "verdict": verdict,
+        "reason": reason,
         "threshold": prediction.threshold,
         "model_version": prediction.model_version,
         "request_id": request_id,
         "times_ms": {name: round(value, 2) for name, value in times.items()},
     }
+
+
+def _verdict(prediction: Prediction, best: str, probability: float) -> tuple[str, str | None]:
+    """The endpoint's own, or what the threshold says where it gives none."""
+    if prediction.verdict is not None:
+        return prediction.verdict, prediction.reason
+    if probability >= prediction.threshold:
+        return best, None
+    return NO_VERDICT, BELOW_THRESHOLD
 
 
 def categories(card: dict[str, Any]) -> dict[str, Any]:

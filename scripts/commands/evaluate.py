@@ -1,46 +1,30 @@
-"""`snapshelf evaluate`: a model's accuracy on a folder of photos, as the endpoint would answer."""
+"""`snapshelf evaluate`: what a model is worth on a folder of photos."""
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import os
 import tempfile
 import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
-from contracts import DatasetError, PhotoError
+from contracts import PAD, DatasetError, PhotoError
 from infra.deploy.plan import find_artifact
 from infra.sagemaker.artifacts import unpack
-from recordio_prep.sources.folders import Folders
-from recordio_prep.sources.source import Photo
+from photo import prepare_photo
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Sequence
 
+    from evaluation.answers import Answers
     from hosting.model import Model
+    from scripts.asking import Reply
 
-METRICS_FILE = "metrics.json"
-PREDICTIONS_FILE = "predictions.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One photo's label and what the model made of it; `error` says why it made nothing."""
-
-    path: str
-    label: str
-    prediction: str = ""
-    probability: float = 0.0
-    error: str = ""
+_THUMBNAIL = 168
 
 
 @click.command("evaluate", short_help="Measure a model on photos.")
@@ -50,92 +34,144 @@ class Answer:
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where metrics.json and predictions.csv go; made if absent.",
+    help="Where metrics.json, predictions.csv and report.html go; made if absent.",
+)
+@click.option(
+    "--top-k",
+    multiple=True,
+    type=click.IntRange(min=1),
+    metavar="K",
+    default=(1, 3, 5),
+    show_default=True,
+    help="Count a photo as found among the best K; may be repeated.",
+)
+@click.option(
+    "--wanted-precision",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    metavar="P",
+    help="Choose thresholds by the precision they give, 0 to 1, in place of the best F1.",
+)
+@click.option(
+    "--positive", metavar="CATEGORY", help="Also measure this category against all others."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json on stdout.")
-def evaluate_command(*, model: Path, photos: Path, out: Path, as_json: bool) -> None:
+def evaluate_command(
+    *,
+    model: Path,
+    photos: Path,
+    out: Path,
+    top_k: tuple[int, ...],
+    wanted_precision: float | None,
+    positive: str | None,
+    as_json: bool,
+) -> None:
     """Measure MODEL on PHOTOS/<category>/, photo by photo, with the runtime that serves it.
 
     MODEL is a model.tar.gz or the folder that holds one. A photo that cannot be read counts
-    neither way; it is listed, with its reason, in predictions.csv.
+    neither way; it is listed, with its reason, in predictions.csv. report.html is one page with
+    plots and the surest mistakes, and metrics.json holds the same for programs.
 
     \b
-    Example:
+    Examples:
       snapshelf evaluate model photos/test --out report
+      snapshelf evaluate model photos/test --out report --positive mobile --wanted-precision 0.99
     """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
-    from hosting.model import Model
+    from evaluation.report import write_report
+    from evaluation.trust import Trust
+    from scripts.asking import as_answers, ask, find_photos
+    from scripts.predictions import write_predictions
 
     _make(out)
+    loaded = _load(model)
+    trust = Trust.from_card(loaded.card)
+    found = find_photos(photos, loaded.classes)
+    _check_positive(positive, loaded)
+    start = time.perf_counter()
+    replies = list(tqdm(ask(loaded, photos, found), total=len(found), unit="photo"))
+    seconds = time.perf_counter() - start
+    write_predictions(out, replies, loaded.classes, trust)
+    _check_read(replies)
+    answers = as_answers(replies, loaded.classes, trust.temperature)
+    metrics = write_report(
+        out,
+        answers,
+        title=f"{loaded.card.get('network') or 'Model'} on {photos.name or photos}",
+        history=_history(loaded),
+        tree=loaded.card.get("tree"),
+        thumbnails=_thumbnails(photos, answers),
+        seconds=seconds,
+        calibration=trust,
+        wanted_precision=wanted_precision,
+        positive=positive,
+        top_k=sorted({1, *top_k}),
+        facts={"model_version": loaded.version, "unreadable": len(replies) - len(answers)},
+    )
+    click.echo(json.dumps(metrics, ensure_ascii=False) if as_json else _summary(metrics, out))
+
+
+def _load(model: Path) -> Model:
+    from hosting.model import Model
+
     with tempfile.TemporaryDirectory() as folder:
         unpack(find_artifact(model), Path(folder))
-        loaded = Model.load(Path(folder), threads=1)
-    found = _photos(photos, loaded.classes)
-    start = time.perf_counter()
-    answers = list(tqdm(_ask(loaded, photos, found), total=len(found), unit="photo"))
-    seconds = time.perf_counter() - start
-    _write_predictions(out, answers)
-    metrics = _metrics(answers, loaded, seconds)
-    _replace(out / METRICS_FILE, json.dumps(metrics, indent=1, ensure_ascii=False))
-    if as_json:
-        click.echo(json.dumps(metrics, ensure_ascii=False))
-        return
-    click.echo(f"accuracy {metrics['accuracy']:.2%} ({metrics['right']} of {metrics['photos']})")
-    click.echo(f"{metrics['unreadable']} unreadable; {metrics['photos_per_second']:.0f} photos/s")
-    click.echo(f"report: {out}")
+        return Model.load(Path(folder), threads=1)
 
 
-def _photos(root: Path, classes: Collection[str]) -> list[Photo]:
-    """The photos of category folders, by path.
-
-    Raises:
-        DatasetError: there is none, or one of a category that the model does not know.
-    """
-    entries = Folders(root, may_lack=True).entries()
-    photos = [entry for entry in entries if isinstance(entry, Photo)]
-    if not photos:
-        raise DatasetError(f"Found 0 photos in {root}", hint=f"photos lie in {root}/<category>/")
-    unknown = sorted({photo.categories[0] for photo in photos} - set(classes))
-    if unknown:
+def _check_positive(positive: str | None, model: Model) -> None:
+    """Refuse an unknown category before hours of asking, not after."""
+    if positive is not None and positive not in model.classes:
         raise DatasetError(
-            f"{root}: unknown category {', '.join(unknown)},"
-            f" expected some of {', '.join(sorted(classes))}",
-            hint="category folders must bear the names of the model's categories",
+            f"--positive {positive}: unknown category,"
+            f" expected one of {', '.join(sorted(model.classes))}",
+            hint="name a category as the model does",
         )
-    return sorted(photos, key=lambda photo: photo.path)
 
 
-def _ask(model: Model, root: Path, photos: list[Photo]) -> Iterator[Answer]:
-    """Answers in the order of the photos; each core asks with a thread of its own."""
+def _check_read(replies: Sequence[Reply]) -> None:
+    if all(reply.error for reply in replies):
+        raise DatasetError(
+            "none of the photos could be read", hint="the reasons: predictions.csv in --out"
+        )
 
-    def ask(photo: Photo) -> Answer:
+
+def _history(model: Model) -> list[dict[str, Any]]:
+    """The epochs that the model card tells of, if it does."""
+    metrics = model.card.get("metrics")
+    epochs = metrics.get("epochs") if isinstance(metrics, dict) else None
+    return [epoch for epoch in epochs or [] if isinstance(epoch, dict)]
+
+
+def _thumbnails(root: Path, answers: Answers) -> Callable[[int], bytes | None]:
+    """A small picture of a photo, by its index; None if it is gone since it was asked about."""
+    names = answers.names or ()
+
+    def thumbnail(number: int) -> bytes | None:
         try:
-            probabilities = model.classify((root / photo.path).read_bytes())
-        except (PhotoError, OSError) as error:
-            return Answer(photo.path, photo.categories[0], error=str(error))
-        best = max(range(len(probabilities)), key=probabilities.__getitem__)
-        return Answer(photo.path, photo.categories[0], model.classes[best], probabilities[best])
+            image = prepare_photo((root / names[number]).read_bytes(), _THUMBNAIL, PAD)
+        except (PhotoError, OSError):
+            return None
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=85)
+        return buffer.getvalue()
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        yield from pool.map(ask, photos)
+    return thumbnail
 
 
-def _metrics(answers: list[Answer], model: Model, seconds: float) -> dict[str, Any]:
-    read = [answer for answer in answers if not answer.error]
-    if not read:
-        raise DatasetError(
-            "none of the photos could be read", hint=f"the reasons: {PREDICTIONS_FILE} in --out"
-        )
-    right = [answer for answer in read if answer.prediction == answer.label]
-    of_class, right_of_class = (Counter(a.label for a in group) for group in (read, right))
-    return {
-        "model_version": model.version,
-        "accuracy": len(right) / len(read),
-        "right": len(right),
-        "photos": len(read),
-        "unreadable": len(answers) - len(read),
-        "recall": {name: right_of_class[name] / of_class[name] for name in sorted(of_class)},
-        "photos_per_second": len(read) / seconds,
-    }
+def _summary(metrics: dict[str, Any], out: Path) -> str:
+    lines = [
+        f"accuracy {metrics['accuracy']:.2%} ({metrics['right']} of {metrics['photos']})",
+        f"macro F1 {metrics['averages']['macro']['f1']:.3f}, log loss {metrics['log_loss']:.3f}",
+    ]
+    if "positive" in metrics:
+        lines.append(_positive_line(metrics["positive"]))
+    lines.append(f"{metrics['unreadable']} unreadable; {metrics['photos_per_second']:.0f} photos/s")
+    return "\n".join([*lines, f"report: {out / 'report.html'}"])
+
+
+def _positive_line(positive: dict[str, Any]) -> str:
+    limit = positive["threshold"]
+    where = "no threshold reaches the wanted precision" if limit is None else f"from {limit:.3f}"
+    return f"{positive['category']} or not: {positive['accuracy']:.2%} right ({where})"
 
 
 def _make(out: Path) -> None:
@@ -145,17 +181,3 @@ def _make(out: Path) -> None:
         raise DatasetError(
             f"{out}: {error.strerror}", hint="give a folder that can be written to"
         ) from error
-
-
-def _write_predictions(out: Path, answers: list[Answer]) -> None:
-    text = io.StringIO(newline="")
-    rows = csv.writer(text)
-    rows.writerow(Answer.__slots__)
-    rows.writerows([a.path, a.label, a.prediction, a.probability, a.error] for a in answers)
-    _replace(out / PREDICTIONS_FILE, text.getvalue())
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", newline="")
-    partial.replace(path)

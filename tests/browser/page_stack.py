@@ -35,6 +35,7 @@ class ScriptedModel:
         faults: errors to raise, one a request, before photos are answered again.
         gate: while cleared, requests wait.
         unsure: whether every category gets about the same probability.
+        unfamiliar: whether the photo counts as unlike anything seen.
         version: of the model.
         photo: size and fit of its pictures, as its card has them; None for a card without.
     """
@@ -45,6 +46,7 @@ class ScriptedModel:
         self.gate = threading.Event()
         self.gate.set()
         self.unsure = False
+        self.unfamiliar = False
         self.version = "colours-1"
         self.photo: dict[str, Any] | None = None
 
@@ -57,6 +59,7 @@ class ScriptedModel:
         self.gate.wait(20)
         if self.faults:
             raise self.faults.pop(0)
+        trusted = {"verdict": "none", "reason": "unfamiliar"} if self.unfamiliar else {}
         return reply(
             {
                 "probabilities": self._probabilities(request["Body"]),
@@ -65,6 +68,7 @@ class ScriptedModel:
                 "model_version": self.version,
                 "model_latency_ms": 1.5,
             }
+            | trusted
         )
 
     def _probabilities(self, photo: bytes) -> list[float]:

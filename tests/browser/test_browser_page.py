@@ -110,6 +110,18 @@ def test_an_unsure_answer_is_none_of_these(page, stack):
     keep(page, "none-of-these")
 
 
+def test_an_unfamiliar_photo_is_told_from_an_unsure_one(page, stack):
+    """However sure the best category looks: another lead, and no closest one is spoken of."""
+    stack.model.unfamiliar = True
+    choose(page, scene())
+    state(page, "answer")
+    expect(page.locator(".verdict")).to_have_text("None of these")
+    expect(page.locator(".lead")).to_have_text("This is unlike anything known here:")
+    expect(page.locator(".bars li")).to_have_count(4)
+    expect(page.locator("#announcement")).to_contain_text("unlike anything known here")
+    keep(page, "unfamiliar")
+
+
 def test_waiting_is_shown_until_the_answer_comes(page, stack):
     """The page says that it waits, to eyes and ears."""
     stack.model.gate.clear()

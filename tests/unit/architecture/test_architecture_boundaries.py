@@ -11,7 +11,16 @@ from pathlib import Path
 import grimp
 import pytest
 
-ROOMS = ("photo", "evaluation", "recordio_prep", "training", "hosting", "infra", "lambda_fn", "scripts")
+ROOMS = (
+    "photo",
+    "evaluation",
+    "recordio_prep",
+    "training",
+    "hosting",
+    "infra",
+    "lambda_fn",
+    "scripts",
+)
 ANYTHING = {"everything"}
 
 

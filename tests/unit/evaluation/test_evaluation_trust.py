@@ -7,15 +7,12 @@ from contracts import ArtifactError, TrainingError
 from evaluation.answers import Answers
 from evaluation.binary import measure_positive
 from evaluation.familiarity import fit_bound
+from evaluation.fitting import fit_trust
 from evaluation.one_against_rest import column
 from evaluation.thresholds import choose_thresholds
-from evaluation.trust import (
-    Trust,
-    fit_trust,
-    measure_multi_label_verdicts,
-    measure_verdicts,
-)
+from evaluation.trust import Trust
 from evaluation.verdict import energies, verdict
+from evaluation.verdicts import measure_multi_label_verdicts, measure_verdicts
 
 CLASSES = ("hat", "shoe")
 
@@ -140,7 +137,8 @@ def test_trust_goes_through_the_card(draw):
     again = Trust.from_card(trust.to_card())
     assert again.to_card() == trust.to_card()
     assert set(trust.to_card()) == {"temperature", "thresholds", "familiarity"}
-    assert Trust.from_card({"classes": ["a"]}) is None
+    old = Trust.from_card({"classes": ["a"], "threshold": 0.7})
+    assert (old.fitted, old.default, old.temperature) == (False, 0.7, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 SIZE = 28
 
 
-def colour_network(classes=3, size=SIZE):
+def colour_network(classes=3, size=SIZE, outputs=("probabilities",)):
     """ONNX bytes: the mean of each colour, of which three logits are made, and a softmax."""
     weights = np.eye(3, classes, dtype=np.float32)
     nodes = [
@@ -24,7 +24,10 @@ def colour_network(classes=3, size=SIZE):
         nodes,
         "colour",
         [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, size, size])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", classes])
+            for name in outputs
+        ],
         [numpy_helper.from_array(weights, "weights")],
     )
     opset = [helper.make_opsetid("", 13)]

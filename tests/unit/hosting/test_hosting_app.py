@@ -145,7 +145,7 @@ def test_a_bug_is_logged_and_not_shown(red_photo, caplog):
         raise RuntimeError("secret detail")
 
     reply = ask(
-        SimpleNamespace(classify=broken, card={}), content=red_photo, Content_Type="image/png"
+        SimpleNamespace(answer=broken, card={}), content=red_photo, Content_Type="image/png"
     )
     assert (reply.status_code, reply.json()["code"]) == (500, "internal")
     assert "secret" not in reply.text

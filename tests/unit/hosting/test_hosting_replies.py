@@ -5,14 +5,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from evaluation.trust import Trust
+from hosting.model import Answer
 from hosting.replies import AcceptError, encode
 
-MODEL = SimpleNamespace(classes=("hatt", "sko"), threshold=0.5, version="abc")
+MODEL = SimpleNamespace(
+    classes=("hatt", "sko"), threshold=0.5, version="abc", trust=Trust(fitted=False)
+)
 PROBABILITIES = [0.25, 0.75]
 
 
 def reply(accept):
-    return encode(MODEL, PROBABILITIES, accept, milliseconds=1.23456)
+    return encode(MODEL, Answer(PROBABILITIES, 4.5), accept, milliseconds=1.23456)
 
 
 @pytest.mark.parametrize(

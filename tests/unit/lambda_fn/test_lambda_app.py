@@ -116,6 +116,33 @@ def test_at_the_threshold_the_verdict_is_the_best_category(call, endpoint):
     assert classify_json(call, data_url(photo_bytes())).json["verdict"] == "books"
 
 
+@pytest.mark.parametrize(
+    ("probabilities", "expected"), [([0.4, 0.6], ("car", None)), ([0.51, 0.49], ("books", None))]
+)
+def test_a_named_category_has_no_reason(call, endpoint, probabilities, expected):
+    """`reason` is null then."""
+    endpoint.predicts(probabilities)
+    reply = classify_json(call, data_url(photo_bytes()))
+    assert (reply.json["verdict"], reply.json["reason"]) == expected
+
+
+def test_an_endpoint_of_old_gives_no_verdict(call, endpoint):
+    """The threshold decides, and the reason is told."""
+    endpoint.predicts([0.4, 0.35, 0.25])
+    assert classify_json(call, data_url(photo_bytes())).json["reason"] == "below threshold"
+
+
+@pytest.mark.parametrize("reason", ["unfamiliar", "below threshold"])
+def test_the_endpoints_own_verdict_is_passed_on(call, endpoint, reason):
+    """However probable its best category is."""
+    trusted = {"verdict": "none", "reason": reason, "thresholds": [0.9, None], "energy": 0.5}
+    reply = {"probabilities": [0.99, 0.01], "labels": LABELS[:2], "threshold": 0.9}
+    endpoint.answers(reply | trusted)
+    found = classify_json(call, data_url(photo_bytes())).json
+    assert (found["verdict"], found["reason"], found["threshold"]) == ("none", reason, 0.9)
+    assert found["categories"][0]["category"] == "books"
+
+
 @pytest.mark.parametrize("top_k", [1, 6])
 def test_top_k_limits_the_categories(call, endpoint, top_k):
     """`top_k` may be anything from 1 to the number of categories."""
