@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.client import S3Client
 
+CHUNK_BYTES = 1024**2
+"""Read at a time of an object that is streamed."""
+
 _S3_URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 
 
@@ -75,6 +78,9 @@ class ObjectStore(Protocol):
 
     def download(self, location: S3Location, path: Path) -> None:
         """Write an object to `path`, whose folder exists."""
+
+    def read(self, location: S3Location) -> Iterator[bytes]:
+        """The bytes of an object in pieces, as they come; raises while it is iterated over."""
 
     def upload(self, path: Path, location: S3Location) -> None:
         """Store a file as an object."""
@@ -134,6 +140,13 @@ class S3ObjectStore:
         """See ObjectStore."""
         with _refusals(location):
             self._client.download_file(location.bucket, location.key, str(path))
+
+    def read(self, location: S3Location) -> Iterator[bytes]:
+        """See ObjectStore."""
+        with _refusals(location):
+            body = self._client.get_object(Bucket=location.bucket, Key=location.key)["Body"]
+            with contextlib.closing(body):
+                yield from body.iter_chunks(CHUNK_BYTES)
 
     def upload(self, path: Path, location: S3Location) -> None:
         """See ObjectStore."""

@@ -168,6 +168,12 @@ class MemoryObjects:
         self.downloads += 1
         path.write_bytes(self.content[str(location)])
 
+    def read(self, location):
+        if str(location) not in self.content:
+            raise StorageError(f"{location}: NoSuchKey")
+        content = self.content[str(location)]
+        yield from (content[at : at + 1000] for at in range(0, len(content), 1000))
+
     def upload(self, path: Path, location):
         self._bucket(location)
         self.content[str(location)] = path.read_bytes()
