@@ -311,7 +311,7 @@ async def test_a_job_that_was_stopping_at_a_restart_is_stopped_with_its_artifact
                     "TrainingInputMode": "File",
                 }
             },
-            "Requested image unheard-of:1 not found. Images that run here for `train`: snapshelf-training, tiny-train.",
+            "Requested image unheard-of:1 not found. Images that run here for `train`: snapshelf-training, tiny-host, tiny-train.",
         ),
         (
             {
@@ -339,7 +339,7 @@ async def test_what_cannot_run_is_refused_before_it_starts(client, changes, word
 async def test_more_instances_than_the_limit_are_refused_in_aws_words(client):
     """ResourceLimitExceeded names the limit, and how many were asked for."""
     config = {"InstanceType": "ml.m5.large", "InstanceCount": 9, "VolumeSizeInGB": 1}
-    with pytest.raises(AwsError, match="is 8 Instances.*request delta of 9 Instances") as refused:
+    with pytest.raises(AwsError, match=r"is 8 Instances.*request delta of 9 Instances") as refused:
         await client.call("CreateTrainingJob", **job_request(ResourceConfig=config))
     assert (refused.value.code, refused.value.status) == ("ResourceLimitExceeded", 400)
 
