@@ -89,12 +89,12 @@ config, data = base / "input/config", base / "input/data"
 settings = json.loads((config / "hyperparameters.json").read_text())
 resources = json.loads((config / "resourceconfig.json").read_text())
 host = resources["current_host"]
-told = {"resources": resources, "environment": dict(os.environ), "resolved": {}, "epochs": []}
+told = {"resources": resources, "environment": dict(os.environ), "found_at": {}, "epochs": []}
 for name in resources["hosts"]:
     try:
-        told["resolved"][name] = socket.gethostbyname(name)
+        told["found_at"][name] = socket.gethostbyname(name)
     except OSError:
-        told["resolved"][name] = None
+        told["found_at"][name] = None
 told["files"] = {str(p.relative_to(data)): p.read_text() for p in data.rglob("*") if p.is_file()}
 told["checkpoints"] = sorted(p.name for p in (base / "checkpoints").iterdir())
 for epoch in range(int(settings.get("epochs", 0))):

@@ -63,7 +63,7 @@ async def test_each_host_has_its_own_name_and_all_know_of_each_other(client):
     assert list(addresses) == names
     assert len(set(addresses.values())) == 3
     if layout_mode() is not LayoutMode.BASE_DIR:
-        assert all(one["resolved"] == addresses for one in seen.values())
+        assert all(one["found_at"] == addresses for one in seen.values())
     model = client.objects.tar(f"{OUTPUT}/model.tar.gz")
     assert model["shared"] == b"algo-1"
     assert sorted(client.objects.tar(f"{OUTPUT}/output.tar.gz")) == names
