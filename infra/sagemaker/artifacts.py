@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from contracts import ARTIFACT_FILE, ArtifactError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MAX_MEMBERS = 100_000
@@ -23,14 +24,27 @@ COMPRESSION = 1
 """gzip level: weights hardly compress, so the fastest."""
 
 
-def pack(folder: Path, archive: Path) -> None:
-    """Write the contents of `folder` to a .tar.gz at `archive`, sorted, its files at the root.
+def pack(folders: Sequence[Path], archive: Path) -> list[str]:
+    """Write the contents of folders to one .tar.gz at `archive`, their files at the root.
 
-    A link becomes what it leads to, for `unpack` takes none.
+    A link becomes what it leads to, for `unpack` takes none. Returns the names of files that more
+    than one folder has; the first folder's is written.
     """
+    written: dict[str, bool] = {}
+    clashing: list[str] = []
+
+    def first(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        if member.name in written and not (member.isdir() and written[member.name]):
+            clashing.append(member.name)
+            return None
+        written[member.name] = member.isdir()
+        return member
+
     with tarfile.open(archive, "w:gz", compresslevel=COMPRESSION, dereference=True) as tar:
-        for path in sorted(folder.iterdir()):
-            tar.add(path, arcname=path.name)
+        for folder in folders:
+            for path in sorted(folder.iterdir()):
+                tar.add(path, arcname=path.name, filter=first)
+    return clashing
 
 
 def unpack(archive: Path, folder: Path) -> None:

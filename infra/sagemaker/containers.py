@@ -24,18 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Lays a writable /opt over the host's own, in a mount namespace that only this process is in, and
-# binds the folder `base` there as /opt/ml. Every source is bound before /opt is covered, for the
+# binds the folder `base` there as /opt/ml; a file `hosts`, where there is one, becomes /etc/hosts.
+# Every source is bound before /opt is covered, for the
 # folders may themselves be under it. The death signal is set again: exec may have cleared it.
 _MOUNT_SCRIPT = """
 set -e
-scratch=$1 base=$2 home=$3
-shift 3
+scratch=$1 base=$2 home=$3 hosts=$4
+shift 4
 mount -t tmpfs snapshelf "$scratch"
 cd "$scratch"
 mkdir upper work opt
 mount -t overlay overlay -o lowerdir=/opt,upperdir=upper,workdir=work opt
 mkdir -p opt/ml
 mount --rbind "$base" opt/ml
+if [ -f "$hosts" ] && [ -f /etc/hosts ]; then mount --bind "$hosts" /etc/hosts; fi
 mount --rbind opt /opt
 cd "$home"
 exec setpriv --pdeathsig KILL -- "$@"
@@ -106,6 +108,11 @@ class ContainerSpec:
         """Stays empty: where the container, unseen from here, mounts what it needs."""
         return self.folder / "scratch"
 
+    @property
+    def hosts(self) -> Path:
+        """What the container sees as /etc/hosts; where it is missing, the machine's own."""
+        return self.folder / "hosts"
+
     def make_folders(self) -> None:
         """Make the folders that a container needs before it starts."""
         for folder in (self.base, self.home, self.scratch):
@@ -114,7 +121,8 @@ class ContainerSpec:
 
 def _in_namespace(spec: ContainerSpec) -> list[str]:
     script = [*_UNSHARE[spec.layout], "--", "sh", "-c", _MOUNT_SCRIPT, "container"]
-    return [*script, str(spec.scratch), str(spec.base), str(spec.home), *spec.argv]
+    folders = (spec.scratch, spec.base, spec.home, spec.hosts)
+    return [*script, *map(str, folders), *spec.argv]
 
 
 class Container:

@@ -32,6 +32,13 @@ class ResourceInUse(ServiceError):  # noqa: N818 - AWS's name
     status = 400
 
 
+class ResourceLimitExceeded(ServiceError):  # noqa: N818 - AWS's name
+    """A quota does not allow as much."""
+
+    code = "ResourceLimitExceeded"
+    status = 400
+
+
 class SerializationException(ServiceError):  # noqa: N818 - AWS's name
     """The request's body is not the JSON that the service model describes."""
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.client import S3Client
 
+CHUNK_BYTES = 8 * 1024**2
+"""Read at a time of an object that is streamed; most photos are a fraction of it."""
+
 _S3_URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 
 
@@ -75,6 +78,9 @@ class ObjectStore(Protocol):
 
     def download(self, location: S3Location, path: Path) -> None:
         """Write an object to `path`, whose folder exists."""
+
+    def read(self, location: S3Location) -> Iterator[bytes]:
+        """The bytes of an object in pieces, as they come; raises while it is iterated over."""
 
     def upload(self, path: Path, location: S3Location) -> None:
         """Store a file as an object."""
@@ -134,6 +140,23 @@ class S3ObjectStore:
         """See ObjectStore."""
         with _refusals(location):
             self._client.download_file(location.bucket, location.key, str(path))
+
+    def read(self, location: S3Location) -> Iterator[bytes]:
+        """See ObjectStore."""
+        # A piece a request: a reader that dawdles must not hold a connection until S3 cuts it.
+        bucket, key = location.bucket, location.key
+        with _refusals(location):
+            first = self._client.get_object(Bucket=bucket, Key=key)
+            length, tag = first["ContentLength"], first["ETag"]
+            with contextlib.closing(first["Body"]) as body:
+                piece = body.read(CHUNK_BYTES)
+        yield piece
+        for start in range(CHUNK_BYTES, length, CHUNK_BYTES):
+            reach = f"bytes={start}-{start + CHUNK_BYTES - 1}"
+            with _refusals(location):  # of the same version, should the object be replaced now
+                answer = self._client.get_object(Bucket=bucket, Key=key, Range=reach, IfMatch=tag)
+                piece = answer["Body"].read()
+            yield piece
 
     def upload(self, path: Path, location: S3Location) -> None:
         """See ObjectStore."""

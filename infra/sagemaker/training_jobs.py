@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from contracts import DeployError
 from infra.images import TRAIN
 from infra.sagemaker.documents import TRAINING_JOB, Document, now
-from infra.sagemaker.errors import ResourceInUse, ValidationException, not_implemented
+from infra.sagemaker.errors import ResourceInUse, ValidationException
 from infra.sagemaker.listing import page
 from infra.sagemaker.metrics import check_definitions
-from infra.sagemaker.object_store import S3Location, StorageError
-from infra.sagemaker.training_inputs import channel_location
+from infra.sagemaker.object_store import StorageError
+from infra.sagemaker.training_requests import check_request
 from infra.sagemaker.training_run import TrainingRun
+from infra.sagemaker.training_sources import PREFIX, ChannelSource
 
 if TYPE_CHECKING:
     from infra.sagemaker.context import PlaneContext
@@ -66,12 +67,14 @@ class TrainingJobs:
     async def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """Check everything that can be checked before the job starts, then start it."""
         name, store = request["TrainingJobName"], self._context.store
-        _check_supported(request)
+        check_request(request)
         self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
         check_definitions(request["AlgorithmSpecification"].get("MetricDefinitions", []))
         self._check_free(name)
+        mode = request["AlgorithmSpecification"]["TrainingInputMode"]
         for channel in request.get("InputDataConfig", []):
-            await self._check_channel(channel, request["RoleArn"])
+            source = ChannelSource.parse(channel, mode)
+            await self._check_channel(source, request["RoleArn"])
         self._check_free(name)
         arn, moment = store.arn(TRAINING_JOB, name), now()
         message = "Preparing the instances for training"
@@ -152,13 +155,14 @@ class TrainingJobs:
         except DeployError as error:
             raise ValidationException(error.message) from None
 
-    async def _check_channel(self, channel: dict[str, Any], role: str) -> None:
-        location = channel_location(channel)
-        cause = ""
+    async def _check_channel(self, source: ChannelSource, role: str) -> None:
+        location, objects, cause = source.location, self._context.objects, ""
+        look = objects.keys if source.data_type == PREFIX else objects.exists
+        found: list[str] | bool
         try:
-            found = await self._context.threads.run(self._context.objects.keys, location)
+            found = await self._context.threads.run(look, location)
         except StorageError as error:
-            found, cause = [], f" Error message from S3: {error.message}"
+            found, cause = False, f" Error message from S3: {error.message}"
         if not found:
             raise ValidationException(
                 f'No S3 objects found under S3 URL "{location}" given in input data source. Please '
@@ -167,63 +171,3 @@ class TrainingJobs:
                 f'role "{role}" has "s3:ListBucket" permissions on bucket '
                 f'"{location.bucket}".{cause}'
             )
-
-
-def _check_supported(request: dict[str, Any]) -> None:
-    """Refuse by name what a job here cannot do.
-
-    Some members have become optional in the service model only for kinds of jobs that are not
-    offered here: here they are required.
-    """
-    required = {
-        "algorithmSpecification": request.get("AlgorithmSpecification"),
-        "resourceConfig": request.get("ResourceConfig"),
-        "resourceConfig.instanceType": request.get("ResourceConfig", {}).get("InstanceType"),
-        "resourceConfig.instanceCount": request.get("ResourceConfig", {}).get("InstanceCount"),
-    }
-    for member, value in required.items():
-        if value is None:
-            raise ValidationException(
-                f"1 validation error detected: Value null at '{member}' failed to satisfy "
-                "constraint: Member must not be null"
-            )
-    algorithm = request["AlgorithmSpecification"]
-    for member in ("ContainerEntrypoint", "ContainerArguments"):
-        if algorithm.get(member):
-            raise not_implemented(member, "an image runs with its own entrypoint")
-    if "TrainingImage" not in algorithm:
-        raise not_implemented("AlgorithmName", "name a TrainingImage")
-    if request["ResourceConfig"]["InstanceCount"] != 1:
-        raise not_implemented("InstanceCount other than 1", "a job runs on one instance")
-    output = request["OutputDataConfig"]
-    if output.get("CompressionType", "GZIP") != "GZIP":
-        raise not_implemented("OutputDataConfig.CompressionType NONE", "artifacts are GZIP")
-    _check_location(output["S3OutputPath"])
-    if checkpoints := request.get("CheckpointConfig"):
-        _check_location(checkpoints["S3Uri"])
-    for channel in request.get("InputDataConfig", []):
-        _check_channel_supported(channel, algorithm["TrainingInputMode"])
-
-
-def _check_channel_supported(channel: dict[str, Any], job_mode: str) -> None:
-    name, supported = channel["ChannelName"], "channels are S3Prefix in File mode, uncompressed"
-    source = channel["DataSource"].get("S3DataSource")
-    if source is None:
-        raise not_implemented(f"channel {name}: this kind of DataSource", supported)
-    settings = {
-        "S3DataType": (source["S3DataType"], "S3Prefix"),
-        "InputMode": (channel.get("InputMode", job_mode), "File"),
-        "CompressionType": (channel.get("CompressionType", "None"), "None"),
-        "RecordWrapperType": (channel.get("RecordWrapperType", "None"), "None"),
-    }
-    for member, (given, offered) in settings.items():
-        if given != offered:
-            raise not_implemented(f"channel {name}: {member} {given}", supported)
-    _check_location(source["S3Uri"])
-
-
-def _check_location(uri: str) -> None:
-    try:
-        S3Location.parse(uri)
-    except StorageError as error:
-        raise ValidationException(error.message) from None

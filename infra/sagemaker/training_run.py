@@ -6,25 +6,16 @@ import asyncio
 import contextlib
 import enum
 import logging
-import os
 import shutil
-import signal
 from typing import TYPE_CHECKING
 
 from contracts import ARTIFACT_FILE, SnapshelfError
-from infra.images import TRAIN
 from infra.sagemaker.artifacts import pack
-from infra.sagemaker.containers import Container, ContainerSpec
 from infra.sagemaker.documents import TRAINING_JOB, Document, now
-from infra.sagemaker.logs import TRAINING_GROUP, LogFollower, tail
 from infra.sagemaker.metrics import final_metrics
 from infra.sagemaker.object_store import S3Location
-from infra.sagemaker.training_inputs import (
-    HOST,
-    CheckpointMirror,
-    download_channel,
-    write_configuration,
-)
+from infra.sagemaker.training_hosts import hosts_of
+from infra.sagemaker.training_instance import FAILURE_CHARACTERS, Instance
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,14 +24,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FAILURE_CHARACTERS = 1024
-"""FailureReason's length in the service model; SageMaker reads as much of output/failure."""
-
 OUTPUT_FILE = "output.tar.gz"
 
 
 class Ending(enum.Enum):
-    """Why the container is no longer running."""
+    """Why the containers are no longer running."""
 
     EXITED = "exited"
     STOPPED = "stopped"
@@ -53,32 +41,44 @@ class TrainingRun:
     def __init__(self, context: PlaneContext, job: Document, *, resumed: bool = False) -> None:
         self._context, self._job, self._resumed = context, job, resumed
         self._folder = context.work / TRAINING_JOB / job["TrainingJobName"]
-        self._base, self._log = self._folder / "ml", self._folder / "container.log"
-        self._stop_requested = asyncio.Event()
-        self._mirror: CheckpointMirror | None = None
-        if checkpoints := job.get("CheckpointConfig"):
-            location = S3Location.parse(checkpoints["S3Uri"])
-            self._mirror = CheckpointMirror(context.objects, self._base / "checkpoints", location)
+        self._stop_requested, self._pipe_failed = asyncio.Event(), asyncio.Event()
+        self._pipe_error: Exception | None = None
+        self._loop = asyncio.get_running_loop()
+        hosts = hosts_of(job)
+        self._instances = [
+            Instance(context, job, host, hosts, on_pipe_error=self._note_pipe_error)
+            for host in hosts
+        ]
         if resumed and job["TrainingJobStatus"] == "Stopping":
             self._stop_requested.set()
 
     def stop(self) -> None:
-        """Ask the container to end; what it has made so far is uploaded."""
+        """Ask the containers to end; what they have made so far is uploaded."""
         self._job["TrainingJobStatus"] = "Stopping"
         self._advance("Stopping", "Stopping the training job")
         self._stop_requested.set()
 
+    def _note_pipe_error(self, error: Exception) -> None:
+        """Called in a pipe's thread."""
+        self._pipe_error = error
+        self._loop.call_soon_threadsafe(self._pipe_failed.set)
+
     async def run(self) -> None:
         """Take the job to its end.
 
-        Cancelled, it ends the container and leaves the job unfinished, to be run again from its
+        Cancelled, it ends the containers and leaves the job unfinished, to be run again from its
         checkpoints.
         """
+        interval = self._context.timing.log_interval
         try:
-            await self._context.threads.run(self._make_folder)
-            async with self._log_follower().shipping(self._context.timing.log_interval):
-                ending, code = await self._run_container()
-            await self._upload_results(ending, code)  # the log is whole before the job has ended
+            for one in self._instances:
+                keep = self._stop_requested.is_set()
+                await self._context.threads.run(one.make_folder, keep=keep)
+            async with contextlib.AsyncExitStack() as logs:
+                for one in self._instances:
+                    await logs.enter_async_context(one.log_follower().shipping(interval))
+                ending, failed = await self._run_containers()
+            await self._upload_results(ending, failed)  # logs are whole before the job has ended
         except SnapshelfError as error:
             self._end("Failed", "Failed", f"ClientError: {error.message}")
         except Exception:
@@ -86,117 +86,118 @@ class TrainingRun:
             self._end("Failed", "Failed", "InternalServerError: see the local cloud's own log.")
         await self._context.threads.run(shutil.rmtree, self._folder, ignore_errors=True)
 
-    def _make_folder(self) -> None:
-        """Begin anew.
-
-        Of a run that the plane's end interrupted, checkpoints and log are kept; and everything, if
-        it was stopping: what it made is then uploaded.
-        """
-        self._base.mkdir(parents=True, exist_ok=True)
-        for left in () if self._stop_requested.is_set() else self._base.iterdir():
-            if not left.is_dir():
-                left.unlink()
-            elif left.name != "checkpoints":
-                shutil.rmtree(left)
-        write_configuration(self._base, self._job)
-
-    async def _run_container(self) -> tuple[Ending, int]:
+    async def _run_containers(self) -> tuple[Ending, str | None]:
+        """How they ended, and the reason where one failed."""
         if self._stop_requested.is_set():
-            return Ending.STOPPED, 0
+            return Ending.STOPPED, None
         await self._prepare()
         if self._stop_requested.is_set():
-            return Ending.STOPPED, 0
+            return Ending.STOPPED, None
         self._advance("Training", "Training image download completed. Training in progress.")
-        container = Container(self._container_spec(), self._log)
         try:
+            for one in self._instances:
+                one.start()
             async with self._mirrored_checkpoints():
-                return await self._supervise(container)
+                return await self._supervise()
         finally:
-            await container.stop(self._context.timing.shutdown)
+            await self._stop_all(self._context.timing.shutdown)
+            for one in self._instances:
+                await self._context.threads.run(one.close_pipes)
+
+    async def _stop_all(self, grace_seconds: float) -> None:
+        await asyncio.gather(*(one.stop(grace_seconds) for one in self._instances))
 
     async def _prepare(self) -> None:
-        """Everything under /opt/ml that the container is to find."""
-        threads, objects = self._context.threads, self._context.objects
-        self._advance("Downloading", "Downloading input data")
-        for channel in self._job.get("InputDataConfig", []):
-            await threads.run(download_channel, objects, channel, self._base)
-        if self._mirror:
-            await threads.run(self._mirror.restore)
-        if self._resumed:
-            found = sum(path.is_file() for path in (self._base / "checkpoints").rglob("*"))
-            with self._log.open("a") as log:
-                log.write(
-                    "The local cloud was restarted while this job ran: it runs again, "
-                    f"from {found} checkpoint files.\n"
-                )
-
-    async def _supervise(self, container: Container) -> tuple[Ending, int]:
-        """Wait for the container's end, a request to stop, or the end of its time."""
-        exited = asyncio.create_task(container.wait())
-        stopped = asyncio.create_task(self._stop_requested.wait())
-        try:
-            limit = self._job["StoppingCondition"]["MaxRuntimeInSeconds"]
-            await asyncio.wait({exited, stopped}, timeout=limit, return_when="FIRST_COMPLETED")
-            if exited.done():
-                return Ending.EXITED, exited.result()
-            ending = Ending.STOPPED if stopped.done() else Ending.OUT_OF_TIME
-            return ending, await container.stop(self._context.timing.training_stop)
-        finally:
-            exited.cancel()
-            stopped.cancel()
-
-    async def _upload_results(self, ending: Ending, code: int) -> None:
-        """Store what the container left, then write the job's end."""
+        """Everything under /opt/ml that the containers are to find."""
         run = self._context.threads.run
-        if self._mirror:
-            await run(self._mirror.store)
-        if any((self._base / "output/data").iterdir()):
+        self._advance("Downloading", "Downloading input data")
+        for one in self._instances:
+            await run(one.fetch_channels)
+        if self._resumed:  # what a host had not yet mirrored, the others are to find as well
+            await self._mirror_once()
+        for one in self._instances:
+            if one.mirror:
+                await run(one.mirror.restore)
+            if self._resumed:
+                found = await run(one.checkpoint_files)
+                with one.log.open("a") as log:
+                    log.write(
+                        "The local cloud was restarted while this job ran: it runs again, "
+                        f"from {found} checkpoint files.\n"
+                    )
+
+    async def _supervise(self) -> tuple[Ending, str | None]:
+        """Wait until all have exited or one has failed, until told to stop, or the time's end."""
+        exits = {asyncio.create_task(one.wait()): one for one in self._instances}
+        stopped = asyncio.create_task(self._stop_requested.wait())
+        broken = asyncio.create_task(self._pipe_failed.wait())
+        limit = self._job["StoppingCondition"]["MaxRuntimeInSeconds"]
+        end = self._loop.time() + limit
+        try:
+            while pending := [task for task in exits if not task.done()]:
+                await asyncio.wait(
+                    {*pending, stopped, broken},
+                    timeout=max(0, end - self._loop.time()),
+                    return_when="FIRST_COMPLETED",
+                )
+                done = [task for task in exits if task.done()]
+                if len(done) == len(exits) or any(task.result() != 0 for task in done):
+                    break
+                if stopped.done() or broken.done() or self._loop.time() >= end:
+                    return await self._stop_early(stopped=stopped.done(), broken=broken.done())
+            failed = [(one, task.result()) for task, one in exits.items() if task.done()]
+            reasons = [one.failure_reason(code) for one, code in failed if code != 0]
+            if reasons:
+                await self._stop_all(self._context.timing.training_stop)
+            return Ending.EXITED, reasons[0] if reasons else None
+        finally:
+            for task in (*exits, stopped, broken):
+                task.cancel()
+
+    async def _stop_early(self, *, stopped: bool, broken: bool) -> tuple[Ending, None]:
+        """End containers that are still running.
+
+        Raises:
+            Exception: what ended the streaming of a channel.
+        """
+        await self._stop_all(self._context.timing.training_stop)
+        if broken and self._pipe_error:
+            raise self._pipe_error
+        return (Ending.STOPPED if stopped else Ending.OUT_OF_TIME), None
+
+    async def _upload_results(self, ending: Ending, failed: str | None) -> None:
+        """Store what the containers left, then write the job's end."""
+        run = self._context.threads.run
+        await self._mirror_once()
+        if any(any((one.base / "output/data").iterdir()) for one in self._instances):
             await run(self._upload, "output/data", OUTPUT_FILE)
-        if ending is Ending.EXITED and code != 0:
-            self._end("Failed", "Failed", self._failure_reason(code))
+        if failed is not None:
+            self._end("Failed", "Failed", failed)
             return
         self._advance("Uploading", "Uploading generated training model")
         location = await run(self._upload, "model", ARTIFACT_FILE)
         self._job["ModelArtifacts"] = {"S3ModelArtifacts": str(location)}
         if definitions := self._job["AlgorithmSpecification"].get("MetricDefinitions"):
-            metrics = await run(final_metrics, self._log, definitions)
+            metrics = await run(final_metrics, self._instances[0].log, definitions)
             self._job["FinalMetricDataList"] = metrics
         self._end(*_FINAL_STATUS[ending])
 
     def _upload(self, folder: str, name: str) -> S3Location:
+        """One archive of what all hosts left in a folder.
+
+        SageMaker joins them too, and asks that names do not clash (developer guide, *How Amazon
+        SageMaker Processes Training Output*); where they do, the first host's file is taken.
+        """
         archive = self._folder / name
-        pack(self._base / folder, archive)
+        clashing = pack([one.base / folder for one in self._instances], archive)
+        if clashing:
+            job = self._job["TrainingJobName"]
+            logger.warning("training job %s: several hosts wrote %s", job, ", ".join(clashing))
         output = S3Location.parse(self._job["OutputDataConfig"]["S3OutputPath"])
         location = output.child(self._job["TrainingJobName"], "output", name)
         self._context.objects.upload(archive, location)
         archive.unlink()
         return location
-
-    def _failure_reason(self, code: int) -> str:
-        failure = self._base / "output/failure"
-        if failure.is_file():
-            with failure.open(errors="replace") as text:
-                return f"AlgorithmError: {text.read(FAILURE_CHARACTERS)}"
-        cause = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
-        return f"AlgorithmError: {cause}; the end of its log:\n{tail(self._log)}"
-
-    def _container_spec(self) -> ContainerSpec:
-        context, job = self._context, self._job
-        image = job["AlgorithmSpecification"]["TrainingImage"]
-        environment = {
-            **context.aws_environment(),
-            "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),
-            **job.get("Environment", {}),
-            "TRAINING_JOB_NAME": job["TrainingJobName"],
-            "TRAINING_JOB_ARN": job["TrainingJobArn"],
-        }
-        argv = context.images.argv(image, TRAIN)
-        return ContainerSpec(argv, self._folder, environment, context.layout)
-
-    def _log_follower(self) -> LogFollower:
-        stream = f"{self._job['TrainingJobName']}/{HOST}-{int(now())}"
-        context = self._context
-        return LogFollower(self._log, TRAINING_GROUP, stream, context.logs, context.log_threads)
 
     @contextlib.asynccontextmanager
     async def _mirrored_checkpoints(self) -> AsyncIterator[None]:
@@ -208,12 +209,17 @@ class TrainingRun:
             await asyncio.wait({mirroring})
 
     async def _mirror_checkpoints(self) -> None:
-        while self._mirror:
+        while self._job.get("CheckpointConfig"):
             await asyncio.sleep(self._context.timing.checkpoint_interval)
             try:
-                await self._context.threads.run(self._mirror.store)
+                await self._mirror_once()
             except SnapshelfError as error:
                 logger.warning("checkpoints are not mirrored now: %s", error.message)
+
+    async def _mirror_once(self) -> None:
+        for one in self._instances:
+            if one.mirror:
+                await self._context.threads.run(one.mirror.store)
 
     def _advance(self, status: str, message: str) -> None:
         """Enter a secondary status."""

@@ -81,6 +81,43 @@ match hyperparameters.get("do"):
         (base / "output/data/report.txt").write_text("report")
 """
 
+HOST_IMAGE = "tiny-host:latest"
+HOST_SCRIPT = """
+import json, os, pathlib, signal, socket, sys, time
+base = pathlib.Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+config, data = base / "input/config", base / "input/data"
+settings = json.loads((config / "hyperparameters.json").read_text())
+resources = json.loads((config / "resourceconfig.json").read_text())
+host = resources["current_host"]
+told = {"resources": resources, "environment": dict(os.environ), "found_at": {}, "epochs": []}
+for name in resources["hosts"]:
+    try:
+        told["found_at"][name] = socket.gethostbyname(name)
+    except OSError:
+        told["found_at"][name] = None
+told["files"] = {str(p.relative_to(data)): p.read_text() for p in data.rglob("*") if p.is_file()}
+told["checkpoints"] = sorted(p.name for p in (base / "checkpoints").iterdir())
+for epoch in range(int(settings.get("epochs", 0))):
+    with (data / f"train_{epoch}").open("rb") as pipe:
+        told["epochs"].append(pipe.read(int(settings.get("bytes", -1))).hex())
+(base / f"model/{host}.json").write_text(json.dumps(told))
+(base / "model/shared").write_text(host)
+(base / f"output/data/{host}").write_text("report")
+(base / f"checkpoints/{host}").write_text("weights")
+print("hello from", host, flush=True)
+if settings.get("fails") == host:
+    (base / "output/failure").write_text(f"{host} has no licence")
+    sys.exit(3)
+if settings.get("dies") == host:
+    os.kill(os.getpid(), signal.SIGKILL)
+if "seconds" in settings:
+    def end(*_):
+        (base / f"model/{host}.stopped").write_text("")
+        sys.exit(0)
+    signal.signal(signal.SIGTERM, end)
+    time.sleep(float(settings["seconds"]))
+"""
+
 SERVE_SCRIPT = """
 import http.server, json, os, pathlib, sys, threading, time
 base = pathlib.Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
@@ -167,6 +204,12 @@ class MemoryObjects:
             raise StorageError(f"{location}: NoSuchKey")
         self.downloads += 1
         path.write_bytes(self.content[str(location)])
+
+    def read(self, location):
+        if str(location) not in self.content:
+            raise StorageError(f"{location}: NoSuchKey")
+        content = self.content[str(location)]
+        yield from (content[at : at + 1000] for at in range(0, len(content), 1000))
 
     def upload(self, path: Path, location):
         self._bucket(location)
@@ -291,10 +334,11 @@ def tar_gz(files: dict[str, bytes]) -> bytes:
 
 
 def tiny_images(folder: Path) -> ImageRegistry:
-    """The two scripts as images `tiny-train` and `tiny-serve`."""
+    """The scripts as images `tiny-train`, `tiny-host` and `tiny-serve`."""
     images = []
     for repository, command, script in (
         ("tiny-train", TRAIN, TRAIN_SCRIPT),
+        ("tiny-host", TRAIN, HOST_SCRIPT),
         ("tiny-serve", SERVE, SERVE_SCRIPT),
     ):
         path = folder / f"{repository}.py"
@@ -340,6 +384,14 @@ def job_request(name="job", **changes):
         "StoppingCondition": {"MaxRuntimeInSeconds": 60},
         **changes,
     }
+
+
+def hosts_request(name="job", count=2, **changes):
+    """CreateTrainingJob's input for `count` hosts of the image that tells what each saw."""
+    request = job_request(name, **changes)
+    request["AlgorithmSpecification"]["TrainingImage"] = HOST_IMAGE
+    request["ResourceConfig"]["InstanceCount"] = count
+    return request
 
 
 def channel(name, uri, **changes):

@@ -18,7 +18,7 @@ def test_a_folder_survives_the_way_through_an_archive(tmp_path):
     (model / "weights.bin").write_bytes(b"\0\1")
     (model / "code/inference.py").write_text("pass")
     (model / "latest").symlink_to("weights.bin")
-    pack(model, tmp_path / "model.tar.gz")
+    assert pack([model], tmp_path / "model.tar.gz") == []
     with tarfile.open(tmp_path / "model.tar.gz") as archive:
         assert archive.getnames() == ["code", "code/inference.py", "latest", "weights.bin"]
     (tmp_path / "out").mkdir()
@@ -26,6 +26,25 @@ def test_a_folder_survives_the_way_through_an_archive(tmp_path):
     assert (tmp_path / "out/weights.bin").read_bytes() == b"\0\1"
     assert (tmp_path / "out/code/inference.py").read_text() == "pass"
     assert (tmp_path / "out/latest").read_bytes() == b"\0\1"
+
+
+def test_folders_of_several_hosts_become_one_archive(tmp_path):
+    """Folders are joined; a file that two have is the first one's, and named."""
+    for host, files in {"1": ("shared/a", "same"), "2": ("shared/b", "same", "own")}.items():
+        for name in files:
+            path = tmp_path / host / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{name} of {host}")
+    archive, out = tmp_path / "model.tar.gz", tmp_path / "out"
+    assert pack([tmp_path / "1", tmp_path / "2"], archive) == ["same"]
+    unpack(archive, out)
+    found = {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file()}
+    assert found == {
+        "shared/a": "shared/a of 1",
+        "shared/b": "shared/b of 2",
+        "same": "same of 1",
+        "own": "own of 2",
+    }
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "in/../../outside"])

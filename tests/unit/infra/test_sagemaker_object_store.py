@@ -32,6 +32,31 @@ def test_an_object_survives_the_way_to_s3_and_back(objects, tmp_path):
     assert not objects.exists(location)
 
 
+@pytest.mark.parametrize("size", [0, 3, 4, 11])
+def test_an_object_is_read_in_pieces(objects, tmp_path, monkeypatch, size):
+    """Whole, whatever its length is to that of a piece."""
+    monkeypatch.setattr("infra.sagemaker.object_store.CHUNK_BYTES", 4)
+    content = bytes(range(size))
+    (tmp_path / "in").write_bytes(content)
+    objects.upload(tmp_path / "in", S3Location("shelf", "a"))
+    pieces = list(objects.read(S3Location("shelf", "a")))
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) <= 4
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_an_error(objects, tmp_path, monkeypatch):
+    """Half of one and half of another would be neither."""
+    monkeypatch.setattr("infra.sagemaker.object_store.CHUNK_BYTES", 4)
+    (tmp_path / "in").write_bytes(b"12345678")
+    objects.upload(tmp_path / "in", S3Location("shelf", "a"))
+    pieces = objects.read(S3Location("shelf", "a"))
+    assert next(pieces) == b"1234"
+    (tmp_path / "in").write_bytes(b"abcdefgh")
+    objects.upload(tmp_path / "in", S3Location("shelf", "a"))
+    with pytest.raises(StorageError, match=r"s3://shelf/a: .*PreconditionFailed"):
+        next(pieces)
+
+
 def test_keys_are_all_of_a_prefix_over_several_pages(objects, monkeypatch):
     """S3 gives a thousand at a time, this one three."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")
@@ -51,6 +76,7 @@ def test_refusals_are_storage_errors_that_name_the_place(objects, tmp_path):
     for call in (
         lambda: objects.keys(nowhere),
         lambda: objects.download(S3Location("shelf", "key"), tmp_path / "out"),
+        lambda: list(objects.read(S3Location("shelf", "key"))),
         lambda: objects.upload(tmp_path / "file", nowhere),
         lambda: objects.delete(nowhere),
     ):

@@ -35,6 +35,13 @@ async def client(tmp_path):
         yield one
 
 
+def s3_channel(**source):
+    """A channel `train` at s3://shelf/d with other members of its S3DataSource."""
+    one = channel("train", "s3://shelf/d")
+    one["DataSource"]["S3DataSource"].update(source)
+    return one
+
+
 def seen(client, uri=ARTIFACT):
     """What the training container saw, as it told it in its artifact."""
     return json.loads(client.objects.tar(uri)["seen.json"])
@@ -214,19 +221,72 @@ async def test_a_job_that_was_stopping_at_a_restart_is_stopped_with_its_artifact
         ({"ResourceConfig": None}, "null at 'resourceConfig'"),
         ({"AlgorithmSpecification": None}, "null at 'algorithmSpecification'"),
         (
-            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2}},
-            "InstanceCount other than 1 is not supported",
+            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 0}},
+            "'resourceConfig.instanceCount' failed to satisfy constraint: Member must have value",
         ),
         (
-            {"InputDataConfig": [channel("train", "s3://shelf/d", InputMode="Pipe")]},
+            {"InputDataConfig": [channel("train", "s3://shelf/d", InputMode="FastFile")]},
             (
-                "channel train: InputMode Pipe is not supported by this local SageMaker; channels are "
-                "S3Prefix in File mode"
+                "channel train: InputMode FastFile is not supported by this local SageMaker; channels "
+                "are S3 data in File or Pipe mode"
             ),
         ),
         (
             {"InputDataConfig": [channel("train", "s3://shelf/d", CompressionType="Gzip")]},
-            "CompressionType Gzip is not supported",
+            "channel train: CompressionType Gzip is used only in Pipe input mode.",
+        ),
+        (
+            {"InputDataConfig": [channel("train", "s3://shelf/d", RecordWrapperType="RecordIO")]},
+            "channel train: RecordWrapperType RecordIO is used only in Pipe input mode.",
+        ),
+        (
+            {
+                "InputDataConfig": [
+                    channel("train", "s3://shelf/d"),
+                    channel("train", "s3://shelf/e"),
+                ]
+            },
+            "Channel names ['train', 'train']: expected each name once",
+        ),
+        (
+            {"InputDataConfig": [s3_channel(S3DataType="AugmentedManifestFile")]},
+            "AugmentedManifestFile can only be used if the Channel's input mode is Pipe, not File",
+        ),
+        (
+            {
+                "InputDataConfig": [
+                    {**s3_channel(S3DataType="AugmentedManifestFile"), "InputMode": "Pipe"}
+                ]
+            },
+            "AttributeNames [] with S3DataType AugmentedManifestFile: one or more are expected",
+        ),
+        (
+            {"InputDataConfig": [s3_channel(AttributeNames=["label"])]},
+            "AttributeNames ['label'] with S3DataType S3Prefix: one or more are expected with",
+        ),
+        (
+            {
+                "InputDataConfig": [
+                    {
+                        **s3_channel(S3DataType="AugmentedManifestFile", AttributeNames=["label"]),
+                        "InputMode": "Pipe",
+                        "CompressionType": "Gzip",
+                    }
+                ]
+            },
+            "CompressionType Gzip with AugmentedManifestFile is not supported",
+        ),
+        (
+            {"InputDataConfig": [s3_channel(S3DataType="Converse")]},
+            "S3DataType Converse is not supported",
+        ),
+        (
+            {"InputDataConfig": [s3_channel(InstanceGroupNames=["one"])]},
+            "InstanceGroupNames is not supported",
+        ),
+        (
+            {"InputDataConfig": [s3_channel(S3DataType="ManifestFile")]},
+            'No S3 objects found under S3 URL "s3://shelf/d" given in input data source.',
         ),
         (
             {"InputDataConfig": [{"ChannelName": "train", "DataSource": {}}]},
@@ -251,7 +311,7 @@ async def test_a_job_that_was_stopping_at_a_restart_is_stopped_with_its_artifact
                     "TrainingInputMode": "File",
                 }
             },
-            "Requested image unheard-of:1 not found. Images that run here for `train`: snapshelf-training, tiny-train.",
+            "Requested image unheard-of:1 not found. Images that run here for `train`: snapshelf-training, tiny-host, tiny-train.",
         ),
         (
             {
@@ -274,6 +334,14 @@ async def test_what_cannot_run_is_refused_before_it_starts(client, changes, word
     assert refused.value.code == "ValidationException"
     assert words in refused.value.message
     assert (await client.call("ListTrainingJobs"))["TrainingJobSummaries"] == []
+
+
+async def test_more_instances_than_the_limit_are_refused_in_aws_words(client):
+    """ResourceLimitExceeded names the limit, and how many were asked for."""
+    config = {"InstanceType": "ml.m5.large", "InstanceCount": 9, "VolumeSizeInGB": 1}
+    with pytest.raises(AwsError, match=r"is 8 Instances.*request delta of 9 Instances") as refused:
+        await client.call("CreateTrainingJob", **job_request(ResourceConfig=config))
+    assert (refused.value.code, refused.value.status) == ("ResourceLimitExceeded", 400)
 
 
 async def test_names_are_unique_and_unknown_ones_not_found(client):
