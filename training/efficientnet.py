@@ -18,7 +18,7 @@ from contracts import TrainingError
 
 SAME, SYMMETRIC = "same", "symmetric"
 PADDINGS: Final = (SAME, SYMMETRIC)
-"""TensorFlow's (at stride 2 one row more below than above), and PyTorch's (as many on both sides).
+"""TensorFlow's (at stride 2 and an even side one row more below than above), and PyTorch's.
 
 Weights belong to one of them: those that were trained in TensorFlow to the first.
 """
@@ -92,90 +92,100 @@ def efficientnet(
     name: str,
     num_classes: int,
     *,
-    size: int = 0,
     padding: str = SAME,
     epsilon: float = EPSILON,
     dropout: float = 0.0,
     drop_connect: float = 0.0,
 ) -> EfficientNet:
-    """The network `name`, pictures (N, 3, H, W) to logits (N, num_classes).
-
-    Global pooling makes it take any picture size. With "same" padding the rows that are added
-    depend on whether a side is even, which a symbol cannot ask: they are settled for `size`.
+    """The network `name`, pictures (N, 3, H, W) of any size to logits (N, num_classes).
 
     Args:
         name: one of VARIANTS.
         num_classes: length of a row of logits.
-        size: side of the pictures, in pixels; 0 stands for the variant's own.
         padding: "same" or "symmetric", as the weights that are to be loaded need it.
         epsilon: of the batch norms; 1e-5 for weights that were trained with PyTorch's default.
-        dropout: probability that a feature before the output layer is dropped, 0..1.
-        drop_connect: probability that the last residual branch is left out (stochastic depth); it
-            rises linearly from 0 at the first.
+        dropout: probability that a feature before the output layer is dropped, 0 to below 1.
+        drop_connect: probability that the last residual branch is left out (stochastic depth), 0
+            to below 1; it rises linearly from 0 at the first.
 
     Raises:
         TrainingError: the name, the padding or a probability is none of these.
     """
+    _check_probability("dropout", dropout)
+    maps = feature_maps(name, padding=padding, epsilon=epsilon, drop_connect=drop_connect)
+    return EfficientNet(maps, num_classes, dropout=dropout, prefix=f"{name}_")
+
+
+def feature_maps(
+    name: str, *, padding: str = SAME, epsilon: float = EPSILON, drop_connect: float = 0.0
+) -> Any:
+    """The network `name` up to its feature maps, (N, 3, H, W) to (N, C, H / 32, W / 32).
+
+    Args and Raises: as `efficientnet`.
+    """
     if name not in VARIANTS:
         raise TrainingError(f"network {name!r}: expected one of {', '.join(VARIANTS)}")
+    _check_probability("drop_connect", drop_connect)
+    variant, activation = VARIANTS[name], "relu6" if VARIANTS[name].lite else "swish"
+    blocks = scaled_blocks(variant)
+    stem, head = (
+        channels if variant.lite else scaled_channels(channels, variant.width)
+        for channels in (_STEM, _HEAD)
+    )
+    maps = nn.HybridSequential(prefix=f"{name}_")
+    with maps.name_scope():
+        maps.add(Turn(), _Convolution(3, stem, kernel=3, stride=2, activation=activation))
+        for number, (inputs, stage) in enumerate(blocks):
+            rate = drop_connect * number / len(blocks)
+            maps.add(_Block(inputs, stage, activation, rate, squeeze=not variant.lite))
+        maps.add(_Convolution(blocks[-1][1].channels, head, activation=activation), Turn())
+    set_form(maps, padding=padding, epsilon=epsilon)
+    return maps
+
+
+def set_form(network: Any, *, padding: str, epsilon: float) -> None:
+    """Give an EfficientNet, or its feature maps, the arithmetic that some weights were trained in.
+
+    Args:
+        network: from this module, or a block around it; nothing else of it may have batch norms.
+        padding: "same" or "symmetric"; the kernels of the two stand the other way round in it.
+        epsilon: of the batch norms.
+
+    Raises:
+        TrainingError: there is no such padding.
+    """
     if padding not in PADDINGS:
         raise TrainingError(f"padding {padding!r}: expected {' or '.join(PADDINGS)}")
-    for option, value in (("dropout", dropout), ("drop_connect", drop_connect)):
-        if not 0 <= value < 1:
-            raise TrainingError(f"{option}={value}: expected a probability of 0 to below 1")
-    variant = VARIANTS[name]
-    layers = _Layers(size or variant.size, padding, epsilon, "relu6" if variant.lite else "swish")
-    prefix = f"{name.replace('-', '')}_"
-    network = EfficientNet(
-        variant, layers, num_classes, dropout=dropout, drop_connect=drop_connect, prefix=prefix
-    )
-    network.architecture, network.padding, network.epsilon = name, padding, epsilon
-    return network
+
+    def change(block: Any) -> None:
+        if isinstance(block, Turn):
+            block.active = padding == SAME
+        elif isinstance(block, nn.BatchNorm):
+            block._kwargs["eps"] = epsilon  # noqa: SLF001 - Gluon gives no other way
+
+    network.apply(change)
+
+
+def _check_probability(option: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise TrainingError(f"{option}={value}: expected a probability of 0 to below 1")
 
 
 class EfficientNet(HybridBlock):
-    """Stem, blocks, head and global pooling in `features`, then a fully-connected `output`.
+    """Feature maps and global pooling in `features`, then a fully-connected `output`."""
 
-    Attributes:
-        architecture: its name among VARIANTS.
-        padding: "same" or "symmetric".
-        epsilon: of its batch norms.
-    """
-
-    architecture: str
-    padding: str
-    epsilon: float
-
-    def __init__(
-        self,
-        variant: Variant,
-        layers: _Layers,
-        num_classes: int,
-        *,
-        dropout: float,
-        drop_connect: float,
-        prefix: str,
-    ) -> None:
+    def __init__(self, maps: Any, num_classes: int, *, dropout: float, prefix: str) -> None:
         super().__init__(prefix=prefix)
-        blocks = scaled_blocks(variant)
         with self.name_scope():
-            self.features = nn.HybridSequential(prefix="")
-            with self.features.name_scope():
-                channels = _STEM if variant.lite else scaled_channels(_STEM, variant.width)
-                self.features.add(layers.convolution(3, channels, kernel=3, stride=2))
-                for number, (inputs, stage) in enumerate(blocks):
-                    rate = drop_connect * number / len(blocks)
-                    self.features.add(_Block(inputs, stage, layers, rate, squeeze=not variant.lite))
-                channels = _HEAD if variant.lite else scaled_channels(_HEAD, variant.width)
-                self.features.add(layers.convolution(blocks[-1][1].channels, channels))
-                self.features.add(nn.GlobalAvgPool2D())
-                if dropout:
-                    self.features.add(nn.Dropout(dropout))
-            self.output = nn.Dense(num_classes, in_units=channels)
+            self.features = maps
+            self.pool = nn.GlobalAvgPool2D()
+            self.drop = nn.Dropout(dropout) if dropout else None
+            self.output = nn.Dense(num_classes, in_units=maps[-2].channels)
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: ARG002, N803 - Gluon's own name
         """Logits of the pictures."""
-        return self.output(self.features(x))
+        x = self.pool(self.features(x))
+        return self.output(self.drop(x) if self.drop else x)
 
 
 def scaled_channels(channels: int, width: float) -> int:
@@ -200,38 +210,21 @@ def scaled_blocks(variant: Variant) -> list[tuple[int, Stage]]:
     return blocks
 
 
-class _Layers:
-    """Makes convolutions one after the other, and follows the picture's side through them."""
+class Turn(HybridBlock):
+    """Turns pictures (N, C, H, W) by 180 degrees, where `active`.
 
-    def __init__(self, size: int, padding: str, epsilon: float, activation: str) -> None:
-        self.size = size
-        self.padding = padding
-        self.epsilon = epsilon
-        self.activation = activation
+    TensorFlow's "same" padding depends on whether a side is even, which a symbol cannot ask. But
+    it is what puts a convolution's last window at the picture's end, whatever the side, just as
+    symmetric padding puts the first at its beginning. So the picture is turned, the kernels are
+    held turned, the padding is symmetric, and the maps are turned back.
+    """
 
-    def convolution(
-        self,
-        inputs: int,
-        channels: int,
-        *,
-        kernel: int = 1,
-        stride: int = 1,
-        depthwise: bool = False,
-        activated: bool = True,
-    ) -> Any:
-        before = after = kernel // 2
-        out = math.ceil(self.size / stride)
-        if self.padding == SAME:
-            total = max((out - 1) * stride + kernel - self.size, 0)
-            before, after = total // 2, total - total // 2
-        self.size = out
-        return _Convolution(
-            (inputs, channels, kernel, stride),
-            (before, after),
-            groups=channels if depthwise else 1,
-            epsilon=self.epsilon,
-            activation=self.activation if activated else "",
-        )
+    def __init__(self) -> None:
+        super().__init__()
+        self.active = False
+
+    def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803 - Gluon's own name
+        return F.reverse(x, axis=(2, 3)) if self.active else F.identity(x)
 
 
 class _Convolution(HybridBlock):
@@ -239,17 +232,16 @@ class _Convolution(HybridBlock):
 
     def __init__(
         self,
-        form: tuple[int, int, int, int],
-        padding: tuple[int, int],
+        inputs: int,
+        channels: int,
         *,
-        groups: int,
-        epsilon: float,
-        activation: str,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        activation: str = "",
     ) -> None:
         super().__init__()
-        inputs, channels, kernel, stride = form
-        before, after = padding
-        self._more = (0, 0, 0, 0, 0, after - before, 0, after - before) if after > before else None
+        self.channels = channels
         self._activation = activation
         # MXNet counts a depthwise kernel's fan-out over all channels, so that its own drawing is
         # too small by their square root, and comes near the batch norm's epsilon.
@@ -259,17 +251,15 @@ class _Convolution(HybridBlock):
                 channels,
                 kernel,
                 stride,
-                before,
+                kernel // 2,
                 groups=groups,
                 use_bias=False,
                 in_channels=inputs,
                 weight_initializer=drawn,
             )
-            self.norm = nn.BatchNorm(momentum=MOMENTUM, epsilon=epsilon, in_channels=channels)
+            self.norm = nn.BatchNorm(momentum=MOMENTUM, in_channels=channels)
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803 - Gluon's own name
-        if self._more:
-            x = F.pad(x, mode="constant", pad_width=self._more, constant_value=0)
         return _activate(F, self.norm(self.conv(x)), self._activation)
 
 
@@ -283,18 +273,25 @@ class _Block(HybridBlock):
     """An inverted residual (Sandler et al. 2018) with squeeze-and-excitation (Hu et al. 2018)."""
 
     def __init__(
-        self, inputs: int, stage: Stage, layers: _Layers, drop_connect: float, *, squeeze: bool
+        self, inputs: int, stage: Stage, activation: str, drop_connect: float, *, squeeze: bool
     ) -> None:
         super().__init__()
         width = inputs * stage.expansion
         self._residual = stage.stride == 1 and inputs == stage.channels
         with self.name_scope():
-            self.expand = layers.convolution(inputs, width) if stage.expansion > 1 else None
-            self.depthwise = layers.convolution(
-                width, width, kernel=stage.kernel, stride=stage.stride, depthwise=True
+            self.expand = (
+                _Convolution(inputs, width, activation=activation) if stage.expansion > 1 else None
+            )
+            self.depthwise = _Convolution(
+                width,
+                width,
+                kernel=stage.kernel,
+                stride=stage.stride,
+                groups=width,
+                activation=activation,
             )
             self.squeeze = _Squeeze(width, max(1, inputs // _SQUEEZE)) if squeeze else None
-            self.project = layers.convolution(width, stage.channels, activated=False)
+            self.project = _Convolution(width, stage.channels)
             # One mask a picture: the whole branch is left out or scaled up.
             drops = self._residual and drop_connect > 0
             self.drop = nn.Dropout(drop_connect, axes=(1, 2, 3)) if drops else None

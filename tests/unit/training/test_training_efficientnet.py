@@ -8,7 +8,15 @@ import onnxruntime as ort
 import pytest
 
 from contracts import TrainingError
-from training.efficientnet import VARIANTS, efficientnet, scaled_blocks, scaled_channels
+from training.efficientnet import (
+    VARIANTS,
+    Turn,
+    efficientnet,
+    feature_maps,
+    scaled_blocks,
+    scaled_channels,
+    set_form,
+)
 from training.networks import as_symbol, initialise, parameters
 from training.onnx_export import export_onnx
 
@@ -65,7 +73,7 @@ def test_blocks_follow_one_another():
 def test_lite_leaves_stem_head_and_the_outer_stages_unscaled():
     """Lite4 keeps 32 and 1,280 channels, and one block in its first and last stage."""
     network = efficientnet("efficientnet-lite4", 3)
-    stem, head = network.features[0], network.features[-2]
+    stem, head = network.features[1], network.features[-2]
     assert (stem.conv.weight.shape[0], head.conv.weight.shape[0]) == (32, 1280)
     assert [each.channels for _, each in scaled_blocks(VARIANTS["efficientnet-lite4"])][:2] == [
         24,
@@ -76,32 +84,64 @@ def test_lite_leaves_stem_head_and_the_outer_stages_unscaled():
 @pytest.mark.parametrize("padding", ["same", "symmetric"])
 def test_any_picture_size_gives_one_logit_a_class(padding):
     """Global pooling: 32, 50 and 64 pixels, one network."""
-    network = efficientnet("efficientnet-lite0", 4, size=32, padding=padding)
+    network = efficientnet("efficientnet-lite0", 4, padding=padding)
     initialise(network, (3, 32, 32))
     shapes = [network(mx.nd.zeros((2, 3, size, size))).shape for size in (32, 50, 64)]
     assert shapes == [(2, 4)] * 3
 
 
-@pytest.mark.parametrize(("size", "before", "after"), [(8, 0, 1), (9, 1, 1)])
-def test_same_padding_is_tensorflows(size, before, after):
-    """A 3x3 kernel at stride 2: one row below an even side, one on both sides of an odd one."""
-    stem = efficientnet("efficientnet-lite0", 2, size=size).features[0]
-    stem.initialize()
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("size", [8, 9])
+def test_same_padding_is_tensorflows(size, kernel):
+    """At stride 2: of k - 2 rows for an even side half, rounded down, above; of k - 1 for odd."""
+    total = kernel - 2 + size % 2
+    before, after = total // 2, total - total // 2
     data = mx.nd.random.normal(shape=(1, 3, size, size))
+    weight = mx.nd.random.normal(shape=(2, 3, kernel, kernel))
+    options = {"kernel": (kernel, kernel), "stride": (2, 2), "num_filter": 2, "no_bias": True}
     padded = np.pad(data.asnumpy(), [(0, 0), (0, 0), (before, after), (before, after)])
-    plain = mx.nd.Convolution(
-        mx.nd.array(padded), stem.conv.weight.data(), kernel=(3, 3), stride=(2, 2), num_filter=32,
-        no_bias=True,
-    )  # fmt: skip
-    expected = np.clip(plain.asnumpy() / np.sqrt(1 + 1e-3), 0, 6)
-    assert stem(data).shape[-1] == math.ceil(size / 2)
-    np.testing.assert_allclose(stem(data).asnumpy(), expected, atol=1e-5)
+    expected = mx.nd.Convolution(mx.nd.array(padded), weight, **options)
+    turn, turned = Turn(), mx.nd.array(weight.asnumpy()[:, :, ::-1, ::-1])
+    turn.active = True
+    pad = (kernel // 2, kernel // 2)
+    found = turn(mx.nd.Convolution(turn(data), turned, pad=pad, **options))
+    assert found.shape[-1] == math.ceil(size / 2)
+    np.testing.assert_allclose(found.asnumpy(), expected.asnumpy(), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-b0"])
-def test_onnx_runtime_computes_the_networks_probabilities(name):
-    """At 40 pixels, where both forms of padding occur, to within 1e-4."""
-    network = efficientnet(name, 5, size=40)
+def test_feature_maps_stand_as_the_picture_does():
+    """What is bright above and left in the picture is so in the maps, with either padding."""
+    for padding in ("same", "symmetric"):
+        maps = feature_maps("efficientnet-lite0", padding=padding)
+        maps.initialize()
+        data = mx.nd.zeros((1, 3, 256, 256))
+        dark = maps(data)
+        data[:, :, :32, :32] = 100
+        change = (maps(data) - dark).abs().sum(axis=1).asnumpy()[0]
+        assert change[:4, :4].sum() > 10 * change[4:, 4:].sum()
+
+
+def test_the_form_of_a_network_can_be_set_afterwards():
+    """The same weights, symmetric, with PyTorch's epsilon: the answers change, and change back."""
+    network = efficientnet("efficientnet-lite0", 4)
+    initialise(network, (3, 48, 48))
+    awake(network)
+    data = mx.nd.random.normal(shape=(1, 3, 48, 48))
+    network.hybridize(active=False)
+    first = network(data).asnumpy()
+    for form in ({"padding": "symmetric", "epsilon": 1e-3}, {"padding": "same", "epsilon": 1e-1}):
+        set_form(network, **form)
+        assert np.abs(network(data).asnumpy() - first).max() > 1e-3
+    set_form(network, padding="same", epsilon=1e-3)
+    np.testing.assert_array_equal(network(data).asnumpy(), first)
+
+
+@pytest.mark.parametrize(
+    ("name", "padding"), [("efficientnet-lite0", "symmetric"), ("efficientnet-b0", "same")]
+)
+def test_onnx_runtime_computes_the_networks_probabilities(name, padding):
+    """At 40 pixels, where even and odd sides are halved, to within 1e-4."""
+    network = efficientnet(name, 5, padding=padding)
     initialise(network, (3, 40, 40))
     awake(network)
     symbol = mx.sym.softmax(as_symbol(network), name="softmax")
@@ -115,7 +155,7 @@ def test_onnx_runtime_computes_the_networks_probabilities(name):
 
 def test_drop_connect_leaves_whole_branches_out_in_training_alone():
     """With a rate the training's answers differ from one another; the endpoint's never do."""
-    network = efficientnet("efficientnet-lite0", 3, size=32, drop_connect=0.9, dropout=0.5)
+    network = efficientnet("efficientnet-lite0", 3, drop_connect=0.9, dropout=0.5)
     initialise(network, (3, 32, 32))
     data = mx.nd.random.normal(shape=(4, 3, 32, 32))
     assert (network(data) == network(data)).asnumpy().all()
@@ -130,18 +170,18 @@ def test_drop_connect_leaves_whole_branches_out_in_training_alone():
 def test_a_network_learns():
     """Gradients reach the stem, and the loss of one batch falls."""
     mx.random.seed(1)
-    network = efficientnet("efficientnet-lite0", 2, size=32)
+    network = efficientnet("efficientnet-lite0", 2)
     initialise(network, (3, 32, 32))
     data, labels = mx.nd.random.normal(shape=(8, 3, 32, 32)), mx.nd.array([0, 1] * 4)
-    trainer = mx.gluon.Trainer(network.collect_params(), "adam", {"learning_rate": 0.002})
+    trainer = mx.gluon.Trainer(network.collect_params(), "adam", {"learning_rate": 0.0005})
     losses = []
-    for _ in range(6):
+    for _ in range(12):
         with mx.autograd.record():
             loss = mx.gluon.loss.SoftmaxCrossEntropyLoss()(network(data), labels)
         loss.backward()
         trainer.step(8)
         losses.append(loss.mean().asscalar())
-    assert network.features[0].conv.weight.grad().abs().sum().asscalar() > 0
+    assert network.features[1].conv.weight.grad().abs().sum().asscalar() > 0
     assert losses[-1] < losses[0] / 2
 
 
