@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from training.pretrained import efficientnet_names, resnet_names
@@ -65,8 +64,9 @@ def form(arrays: Mapping[str, Any], address: str) -> Form:
 
 def without_prefix(names: Collection[str]) -> dict[str, str]:
     """Gluon's names without the network's own, which is before all of them, and as they were."""
-    common = os.path.commonprefix(list(names))
-    length = common.rfind("_") + 1
+    first, last = min(names, default=""), max(names, default="")
+    differ = (n for n, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1])
+    length = first.rfind("_", 0, next(differ, min(len(first), len(last)))) + 1
     return {name[length:]: name for name in names}
 
 

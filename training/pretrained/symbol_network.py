@@ -16,17 +16,84 @@ if TYPE_CHECKING:
     from training.pretrained.weights import Pretrained
 
 OPERATORS = frozenset(
-    """
-    null Activation BatchNorm BatchNorm_v1 Cast Concat Convolution Convolution_v1 Crop Dropout
-    Flatten FullyConnected GroupNorm L2Normalization LRN LayerNorm LeakyReLU LinearRegressionOutput
-    LogisticRegressionOutput Pad Pooling Pooling_v1 Reshape SliceChannel Softmax SoftmaxActivation
-    SoftmaxOutput UpSampling _Plus _add _copy _div_scalar _minus_scalar _mul_scalar _plus_scalar
-    _contrib_AdaptiveAvgPooling2D _contrib_BilinearResize2D _rdiv_scalar _rminus_scalar _zeros
-    amp_cast amp_multicast broadcast_add broadcast_div broadcast_mul broadcast_sub clip
-    concat elemwise_add elemwise_div elemwise_mul elemwise_sub exp expand_dims hard_sigmoid identity
-    log max mean relu reshape reverse sigmoid slice slice_axis softmax log_softmax softsign sqrt
-    square squeeze sum tanh transpose zeros_like ones_like
-    """.split()
+    {
+        "null",
+        "Activation",
+        "BatchNorm",
+        "BatchNorm_v1",
+        "Cast",
+        "Concat",
+        "Convolution",
+        "Convolution_v1",
+        "Crop",
+        "Dropout",
+        "Flatten",
+        "FullyConnected",
+        "GroupNorm",
+        "L2Normalization",
+        "LRN",
+        "LayerNorm",
+        "LeakyReLU",
+        "LinearRegressionOutput",
+        "LogisticRegressionOutput",
+        "Pad",
+        "Pooling",
+        "Pooling_v1",
+        "Reshape",
+        "SliceChannel",
+        "Softmax",
+        "SoftmaxActivation",
+        "SoftmaxOutput",
+        "UpSampling",
+        "_Plus",
+        "_add",
+        "_copy",
+        "_div_scalar",
+        "_minus_scalar",
+        "_mul_scalar",
+        "_plus_scalar",
+        "_contrib_AdaptiveAvgPooling2D",
+        "_contrib_BilinearResize2D",
+        "_rdiv_scalar",
+        "_rminus_scalar",
+        "_zeros",
+        "amp_cast",
+        "amp_multicast",
+        "broadcast_add",
+        "broadcast_div",
+        "broadcast_mul",
+        "broadcast_sub",
+        "clip",
+        "concat",
+        "elemwise_add",
+        "elemwise_div",
+        "elemwise_mul",
+        "elemwise_sub",
+        "exp",
+        "expand_dims",
+        "hard_sigmoid",
+        "identity",
+        "log",
+        "max",
+        "mean",
+        "relu",
+        "reshape",
+        "reverse",
+        "sigmoid",
+        "slice",
+        "slice_axis",
+        "softmax",
+        "log_softmax",
+        "softsign",
+        "sqrt",
+        "square",
+        "squeeze",
+        "sum",
+        "tanh",
+        "transpose",
+        "zeros_like",
+        "ones_like",
+    }
 )
 """What picture networks are made of. Some of MXNet's others call what a number in the file points
 to (`_Native`, `_NDArray`) or code by name (`Custom`)."""
@@ -34,7 +101,7 @@ to (`_Native`, `_NDArray`) or code by name (`Custom`)."""
 DENSE = "FullyConnected"
 
 
-class SymbolNetwork(SymbolBlock):  # type: ignore[misc]
+class SymbolNetwork(SymbolBlock):
     """Pictures to logits by a symbol.
 
     Attributes:

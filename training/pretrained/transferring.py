@@ -63,12 +63,12 @@ def transfer(network: Any, pretrained: Pretrained, *, head: bool = True) -> Tran
             network is as it was then.
     """
     targets = _targets(network)
-    arrays = _by_target(targets, pretrained)
+    arrays = _by_target(network, targets, pretrained)
     zeroed = _absent_biases(targets, arrays, pretrained)
     anew = _anew(targets, arrays, keep=head)
     _check(network, targets, arrays, {*anew, *zeroed}, pretrained)
     adapt(network, pretrained.form)
-    turned = _is_turned(network)
+    turned = not pretrained.mxnet and _is_turned(network)
     used = set()
     for place, parameter in targets.items():
         if place in zeroed:
@@ -87,7 +87,7 @@ def transfer(network: Any, pretrained: Pretrained, *, head: bool = True) -> Tran
 
 
 def _targets(network: Any) -> dict[str, Any]:
-    """The network's parameters by place: `features.0.weight`, `output.bias`, or a symbol's names."""
+    """The parameters by place: `features.0.weight`, `output.bias`, or a symbol's names."""
     if isinstance(network, SymbolNetwork):
         places = dict(zip(network.head, HEAD, strict=False))
         return {places.get(name, name): p for name, p in network.collect_params().items()}
@@ -120,11 +120,11 @@ def _last_dense(core: Any) -> Any:
 
 
 def _by_target(
-    targets: Mapping[str, Any], pretrained: Pretrained
+    network: Any, targets: Mapping[str, Any], pretrained: Pretrained
 ) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
     """The file's (name, array) by place, also for places that this network lacks."""
     if pretrained.mxnet:
-        places = _gluon_places(targets, pretrained)
+        places = _gluon_places(network, targets, pretrained)
     else:
         places = architecture.gluon_names(pretrained.arrays)
     return {
@@ -134,12 +134,19 @@ def _by_target(
     }
 
 
-def _gluon_places(targets: Mapping[str, Any], pretrained: Pretrained) -> dict[str, str]:
-    """By the parameters' full names, or by those without the network's own before them."""
+def _gluon_places(
+    network: Any, targets: Mapping[str, Any], pretrained: Pretrained
+) -> dict[str, str]:
+    """By structure, by the parameters' full names, or by those without the network's own."""
     full = {parameter.name: place for place, parameter in targets.items()}
-    if full.keys() & pretrained.arrays.keys():
-        return {name: full[name] for name in pretrained.arrays if name in full}
-    ours, theirs = map(architecture.without_prefix, (full, pretrained.arrays))
+    known = dict(full)
+    for block in () if isinstance(network, SymbolNetwork) else (network, _core(network)):
+        every = block._collect_params_with_prefix()  # noqa: SLF001 - what save_parameters writes
+        known |= {name: full[parameter.name] for name, parameter in every.items()}
+    if known.keys() & pretrained.arrays.keys():
+        return {name: known[name] for name in pretrained.arrays if name in known}
+    ours = architecture.without_prefix(full)
+    theirs = architecture.without_prefix(pretrained.arrays)
     return {theirs[short]: full[ours[short]] for short in ours if short in theirs}
 
 
@@ -160,8 +167,7 @@ def _anew(targets: Mapping[str, Any], arrays: Mapping[str, Any], *, keep: bool) 
     """Everything behind the features, unless the one layer there fits the file's."""
     behind = {place for place in targets if place in HEAD or place.startswith("head.")}
     fits = all(
-        place in HEAD and place in arrays and arrays[place][1].shape == targets[place].shape
-        for place in behind
+        place in arrays and arrays[place][1].shape == targets[place].shape for place in behind
     )
     return set() if keep and fits else behind
 
