@@ -137,19 +137,19 @@ def _read_legacy(stream: BinaryIO, size: int, source: str) -> tuple[Arrays, list
 def _legacy_storage(stream: BinaryIO, size: int, storage: Storage, source: str) -> Any:
     count = int.from_bytes(stream.read(8), "little", signed=True)
     wanted = count * _width(storage.dtype)
-    if count != storage.count or wanted > size - stream.tell():
+    if count != storage.length or wanted > size - stream.tell():
         raise TrainingError(
             f"{source}: storage {storage.key} says {count:,} numbers, its tensors "
-            f"{storage.count:,}, and {size - stream.tell():,} bytes are left",
+            f"{storage.length:,}, and {size - stream.tell():,} bytes are left",
             hint=_AGAIN,
         )
     return _numbers(stream.read(wanted), storage, source)
 
 
 def _numbers(data: bytes, storage: Storage, source: str) -> Any:
-    if len(data) != storage.count * _width(storage.dtype):
+    if len(data) != storage.length * _width(storage.dtype):
         raise TrainingError(
-            f"{source}: storage {storage.key} has {len(data):,} bytes, expected {storage.count:,} "
+            f"{source}: storage {storage.key} has {len(data):,} bytes, expected {storage.length:,} "
             f"numbers of {_width(storage.dtype)}",
             hint=_AGAIN,
         )
@@ -175,10 +175,10 @@ def _arrays(tensors: dict[str, Tensor], storages: dict[str, Any], source: str) -
         sides = zip(tensor.shape, tensor.strides, strict=True)
         last = tensor.offset + sum((side - 1) * stride for side, stride in sides)
         elements = math.prod(tensor.shape)
-        if elements > tensor.storage.count or (elements and last >= tensor.storage.count):
+        if elements > tensor.storage.length or (elements and last >= tensor.storage.length):
             raise TrainingError(
                 f"{source}: tensor {name} of shape {tensor.shape} at {tensor.offset:,} reaches "
-                f"beyond its storage of {tensor.storage.count:,} numbers"
+                f"beyond its storage of {tensor.storage.length:,} numbers"
             )
         steps = [stride * numbers.itemsize for stride in tensor.strides]
         view = numbers[tensor.offset :] if elements else numbers[:0]

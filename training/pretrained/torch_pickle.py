@@ -10,13 +10,9 @@ import io
 import pickle
 import pickletools
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple
 
 from contracts import TrainingError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_PICKLE_BYTES = 32_000_000
 """Of the pickle alone, without the tensors: 80 times that of a ResNet-152."""
@@ -43,23 +39,21 @@ _PLAIN_STATE = 'torch.save(model.state_dict(), "weights.pth")'
 _MEND = f"save the weights alone, with {_PLAIN_STATE}, or as .safetensors"
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
+class Storage(NamedTuple):
     """Where a tensor's numbers stand.
 
     Attributes:
         key: the storage's name in the file.
         dtype: of its numbers, one of the values of STORAGES.
-        count: how many numbers it has.
+        length: how many numbers it has.
     """
 
     key: str
     dtype: str
-    count: int
+    length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """A tensor as the pickle describes it: a view of a storage, `offset` and `strides` in numbers.
 
     Nothing of it has been checked against the storage yet.
@@ -137,9 +131,9 @@ class _Reader(pickle.Unpickler):  # every name that it may find is in `_known`
                 hint=_MEND,
             )
         storage = self.storages.setdefault(key, Storage(key, kind.dtype, count))
-        if (storage.dtype, storage.count) != (kind.dtype, count):
+        if (storage.dtype, storage.length) != (kind.dtype, count):
             raise TrainingError(
-                f"{self._source}: storage {key} is {storage.count:,} numbers of {storage.dtype} "
+                f"{self._source}: storage {key} is {storage.length:,} numbers of {storage.dtype} "
                 f"and {count:,} of {kind.dtype}"
             )
         return storage
@@ -161,14 +155,13 @@ def _known(module: str, name: str, source: str) -> Any:
     )
 
 
-# Instances with slots rather than functions: a pickle can set no attribute of them.
-@dataclass(frozen=True, slots=True)
-class _Kind:
+# Tuples rather than functions or dataclasses, as Storage and Tensor too: a pickle could set what
+# those hold, after it was checked.
+class _Kind(NamedTuple):
     dtype: str
 
 
-@dataclass(frozen=True, slots=True)
-class _RebuildTensor:
+class _RebuildTensor(NamedTuple):
     source: str
 
     def __call__(self, *arguments: Any) -> Tensor:
@@ -181,8 +174,7 @@ class _RebuildTensor:
         return Tensor(storage, offset, shape, strides)
 
 
-@dataclass(frozen=True, slots=True)
-class _RebuildParameter:
+class _RebuildParameter(NamedTuple):
     source: str
 
     def __call__(self, *arguments: Any) -> Tensor:
@@ -212,24 +204,14 @@ def state_dict(document: Any, source: str) -> tuple[dict[str, Tensor], list[str]
     Raises:
         TrainingError: the file holds no tensor by name.
     """
-    others: list[str] = []
+    plain, others = _plain(document, source), []
     for name in _WITHIN:
-        if isinstance(document, dict) and isinstance(inner := document.get(name), dict):
-            others = [str(key) for key in document if key != name]
-            document = inner
+        if isinstance(inner := plain.get(name), dict):
+            others = [str(key) for key in plain if key != name]
+            plain = _plain(inner, source)
             break
-    if not isinstance(document, dict):
-        raise TrainingError(
-            f"{source} holds a {type(document).__name__}: expected tensors by name", hint=_MEND
-        )
-    return _named(document, source, others)
-
-
-def _named(
-    document: Mapping[Any, Any], source: str, others: list[str]
-) -> tuple[dict[str, Tensor], list[str]]:
     tensors = {}
-    for name, value in document.items():
+    for name, value in plain.items():
         if isinstance(name, str) and isinstance(value, Tensor):
             tensors[name] = value
         else:
@@ -241,3 +223,12 @@ def _named(
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
     return tensors, others
+
+
+def _plain(document: Any, source: str) -> dict[Any, Any]:
+    """A dictionary as it is: an OrderedDict's pickle may have hidden its methods."""
+    if not isinstance(document, dict):
+        raise TrainingError(
+            f"{source} holds a {type(document).__name__}: expected tensors by name", hint=_MEND
+        )
+    return dict(dict.items(document))

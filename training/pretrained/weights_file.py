@@ -112,11 +112,10 @@ def read_params(data: bytes, source: str) -> dict[str, np.ndarray[Any, Any]]:
 
     try:
         found = mx.nd.load_frombuffer(data)
+        if not isinstance(found, dict):
+            raise TrainingError(f"{source}: {len(found)} arrays without names")
+        arrays = {name: array.asnumpy() for name, array in found.items()}
     except (mx.base.MXNetError, ValueError, UnicodeDecodeError) as error:
         reason = str(error).strip().splitlines()[-1][:200]
         raise TrainingError(f"{source}: a damaged file of MXNet ({reason})") from error
-    if not isinstance(found, dict):
-        raise TrainingError(f"{source}: {len(found)} arrays without names")
-    return {
-        name.removeprefix("arg:").removeprefix("aux:"): a.asnumpy() for name, a in found.items()
-    }
+    return {name.removeprefix("arg:").removeprefix("aux:"): a for name, a in arrays.items()}
