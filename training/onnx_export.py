@@ -13,6 +13,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from training import onnx_operators
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,6 +54,7 @@ def export_onnx(symbol: Any, params: dict[str, Any], shape: tuple[int, int, int]
     """
     from mxnet import onnx as mx_onnx
 
+    onnx_operators.register()
     with _type_tables(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         mx_onnx.export_model(
