@@ -22,7 +22,7 @@ from training.onnx_export import export_onnx
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evaluation import Trust
+    from evaluation.trust import Trust
     from photo import Preparation
     from training.hyperparameters import Hyperparameters
 
@@ -69,9 +69,13 @@ def write_artifact(model_dir: Path, trained: Trained) -> dict[str, Any]:
     size = trained.settings.image_shape[1]
     shape = (PHOTO_CHANNELS, size, size)  # grey is made inside the network
     (model_dir / SHAPES_FILE).write_text(json.dumps([{"name": "data", "shape": [1, *shape]}]))
-    calibrated = logits / trained.trust.temperature
-    probabilities = mx.sym.sigmoid(calibrated) if multi_label else mx.sym.softmax(calibrated)
-    onnx = export_onnx(probabilities, logits, trained.weights, shape)
+    onnx = export_onnx(
+        logits,
+        trained.weights,
+        shape,
+        temperature=trained.trust.temperature,
+        multi_label=multi_label,
+    )
     (model_dir / ONNX_FILE).write_bytes(onnx)
     card = _card(trained, hashlib.sha256(onnx).hexdigest()[:VERSION_DIGITS])
     (model_dir / MODEL_CARD_FILE).write_text(json.dumps(card, indent=1, ensure_ascii=False))

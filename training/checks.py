@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def classes(
-    settings: Hyperparameters, named: tuple[str, ...], channel: Channel
-) -> tuple[str, ...]:
+def classes(settings: Hyperparameters, named: tuple[str, ...]) -> tuple[str, ...]:
     """The class names, numbers where nothing names them.
 
     Raises:
@@ -32,35 +30,19 @@ def classes(
             f"hyperparameter num_classes={settings.num_classes}: the records hold {len(named)} "
             f"classes ({', '.join(named[:_TOLD])}{', ...' if len(named) > _TOLD else ''})"
         )
-    found = named or tuple(str(label) for label in range(settings.num_classes))
-    if settings.multi_label and channel.label_width == 1 and len(found) > 1:
-        raise TrainingError(
-            f"hyperparameter multi_label=1: {channel.records.name} has one label a photo",
-            hint="leave it out, or give each photo a 0 or 1 for each class",
-        )
-    return found
+    return named or tuple(str(label) for label in range(settings.num_classes))
 
 
-def labels(settings: Hyperparameters, channel: Channel, named: tuple[str, ...]) -> None:
+def labels(channel: Channel, count: int) -> None:
     """Refuse labels that have no output; MXNet would train them as the last class, in silence.
 
     Raises:
-        TrainingError: a label is beyond the classes, or there are several where one is expected.
+        TrainingError: a label is beyond the classes.
     """
-    if channel.label_width > 1 and not settings.multi_label:
-        raise TrainingError(
-            f"channel {channel.name}: {channel.label_width} labels a photo, expected one",
-            hint="multi_label=1 trains on several",
-        )
-    if settings.multi_label and channel.label_width != len(named):
-        raise TrainingError(
-            f"channel {channel.name}: {channel.label_width} labels a photo, expected "
-            f"{len(named)}, a 0 or 1 for each class"
-        )
-    if channel.highest_label >= len(named):
+    if channel.highest_label >= count:
         raise TrainingError(
             f"channel {channel.name} holds label {channel.highest_label}: expected 0 to "
-            f"{len(named) - 1}, as there are {len(named)} classes",
+            f"{count - 1}, as there are {count} classes",
             hint="num_classes counts the classes of all channels",
         )
 

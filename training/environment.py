@@ -71,6 +71,7 @@ class Environment:
     threads: int
     host_addresses: Mapping[str, str] = field(default_factory=dict)
     cluster_port: int | None = None
+    cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "snapshelf")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Environment:
@@ -81,6 +82,7 @@ class Environment:
             threads=int(environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))),
             host_addresses=_addresses(environ.get(ADDRESSES_VARIABLE, "")),
             cluster_port=_port(environ.get(PORT_VARIABLE, "")),
+            cache_dir=Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snapshelf",
         )
 
     @property
@@ -102,6 +104,11 @@ class Environment:
     def checkpoints_dir(self) -> Path:
         """Mirrored to S3 while the job runs."""
         return self.base_dir / "checkpoints"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """For what the job makes of its input; no other program looks there."""
+        return self.base_dir / "scratch"
 
     def resources(self) -> Resources:
         """The job's hosts; one, where there is no resourceconfig.json.

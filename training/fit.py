@@ -41,11 +41,19 @@ BATCHES_BETWEEN_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Which of the job's hosts this is, from 0, of how many; the kvstore that joins them, if any."""
+    """One of the job's hosts.
+
+    Attributes:
+        rank: which this is, from 0.
+        count: of how many.
+        kvstore: that joins them; None for one alone.
+        gathered: what every host has given to its call of the same turn, by rank.
+    """
 
     rank: int = 0
     count: int = 1
     kvstore: Any = None
+    gathered: Callable[[Any], list[Any]] = lambda value: [value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +139,11 @@ class Fit:
         if stops_early(self._settings, self.history):
             logger.info("Early stopping: validation accuracy no longer improves")
             return True
-        return self._out_of_time() and bool(self.history)
+        return self._agreed(self._out_of_time()) and bool(self.history)
+
+    def _agreed(self, wish: bool) -> bool:
+        """Whether any host wishes it: where one ends and another does not, that one would wait."""
+        return any(self._host.gathered(wish))
 
     def _out_of_time(self) -> bool:
         limit = self._settings.max_minutes * 60
@@ -158,10 +170,11 @@ class Fit:
             self._step(batch, total)
             if progress.batch % BATCHES_BETWEEN_LINES == 0:
                 _log_speed(progress, speed.per_second(progress.photos))
-            if self._should_stop():
+            stops, is_over = self._agreed(self._should_stop()), self._agreed(self._out_of_time())
+            if stops:
                 logger.info("Stopped in epoch %d", number)
                 return False
-            if self._out_of_time():
+            if is_over:
                 logger.info("max_minutes=%g are over in epoch %d", settings.max_minutes, number)
                 break
             if time.perf_counter() - self._saved_at > settings.checkpoint_minutes * 60:

@@ -248,6 +248,8 @@ class Hyperparameters:
             values.setdefault("lr_schedule", "step")
         if values.get("pretrained"):
             values.setdefault("use_pretrained_model", True)
+            if "num_layers" not in values:
+                values.setdefault("network", "pretrained")
         return cls(**values)
 
     def document(self) -> dict[str, Any]:

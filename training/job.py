@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
 
-from contracts import TrainingError
-from evaluation import Trust
+from contracts import SPLITS, TrainingError
+from evaluation.trust import Trust
 from training import checkpoint, checks
 from training.artifact import Trained, write_artifact
-from training.channels import Augmentation, open_channels, read_dataset
+from training.channels import Augmentation, open_channel, read_dataset, read_tree
 from training.cluster import started
 from training.fit import Fit, Host, Inputs
 from training.hyperparameters import Hyperparameters
@@ -46,8 +46,8 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
     began = time.perf_counter()
     settings = Hyperparameters.parse(environment.hyperparameters())
     job = _prepare(environment, settings)
-    with started(environment, settings.kv_store) as cluster:
-        host = Host(cluster.rank, cluster.size, cluster.kvstore())
+    with started(environment, settings.kv_store or None) as cluster:
+        host = Host(cluster.rank, cluster.size, cluster.kvstore, cluster.gathered)
         fit = _fit(environment, job, host, should_stop)
         if host.rank:
             return {}
@@ -70,18 +70,38 @@ def _prepare(environment: Environment, settings: Hyperparameters) -> Job:
     if settings.precision_dtype == "float16":
         logger.warning("precision_dtype=float16: trained in float32, which no CPU is slower at")
     mx.random.seed(settings.seed)
-    channels = open_channels(environment, settings)
+    size, resize = settings.image_shape[1], settings.resize or None
+    folder = environment.base_dir / "input" / "data" / "train"
+    named, preparation = read_dataset(folder, size, resize=resize)
+    classes = checks.classes(settings, named)
+    channels = _open_channels(environment, settings, preparation, len(classes))
+    checks.samples(settings, channels["train"])
+    start = make_start(settings, len(classes), environment)
+    return Job(
+        settings, channels, classes, read_tree(folder), start.prepared(preparation), start
+    )
+
+
+def _open_channels(
+    environment: Environment, settings: Hyperparameters, preparation: Preparation, classes: int
+) -> dict[str, Channel]:
+    """Those that the job has, of train, validation and test."""
+    channels = {}
+    for name in SPLITS:
+        channel = open_channel(
+            environment,
+            name,
+            preparation,
+            environment.scratch_dir,
+            classes=classes,
+            multi_label=settings.multi_label,
+        )
+        if channel is not None:
+            checks.labels(channel, classes)
+            channels[name] = channel
     if "train" not in channels:
         raise TrainingError("the job has no train channel", hint="give it one with a .rec file")
-    train_channel = channels["train"]
-    dataset = read_dataset(train_channel.folder, settings.image_shape[1])
-    classes = checks.classes(settings, dataset.classes, train_channel)
-    for channel in channels.values():
-        checks.labels(settings, channel, classes)
-    checks.samples(settings, train_channel)
-    start = make_start(settings, classes, environment)
-    preparation = start.prepared(dataset.preparation)
-    return Job(settings, channels, classes, dataset.tree, preparation, start)
+    return channels
 
 
 def _fit(

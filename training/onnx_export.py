@@ -38,19 +38,30 @@ TENSOR_TYPES = (
     TensorProto.BOOL,
 )
 
-INPUT, OUTPUT = "data", "probabilities"
+INPUT, PROBABILITIES, LOGITS = "data", "probabilities", "logits"
+_TEMPERATURE, _SCALED = "temperature", "calibrated"
 
 
-def export_onnx(symbol: Any, params: dict[str, Any], shape: tuple[int, int, int]) -> bytes:
-    """Serialise `symbol`, which ends in a softmax, as ONNX with a free batch dimension.
+def export_onnx(
+    logits: Any,
+    params: dict[str, Any],
+    shape: tuple[int, int, int],
+    *,
+    temperature: float = 1.0,
+    multi_label: bool = False,
+) -> bytes:
+    """Serialise a network and what makes probabilities of its logits as ONNX.
 
     Args:
-        symbol: an `mx.sym.Symbol` of one output, class probabilities (N, classes).
+        logits: an `mx.sym.Symbol` of one output, (N, classes).
         params: its parameters and auxiliary states by name, without `arg:` or `aux:` before it.
         shape: of one photo, (channels, height, width).
+        temperature: above 0, that calibrates: logits are divided by it.
+        multi_label: whether each class is answered apart, by a sigmoid in place of the softmax.
 
     Returns:
-        The ONNX file: input `data` float32 (N, C, H, W), output `probabilities` (N, classes).
+        The ONNX file: input `data` float32 (N, C, H, W), N free; outputs `probabilities` and,
+        uncalibrated, `logits`, both float32 (N, classes).
     """
     from mxnet import onnx as mx_onnx
 
@@ -58,7 +69,7 @@ def export_onnx(symbol: Any, params: dict[str, Any], shape: tuple[int, int, int]
     with _type_tables(), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         mx_onnx.export_model(
-            symbol,
+            logits,
             params,
             [(1, *shape)],
             np.float32,
@@ -67,8 +78,9 @@ def export_onnx(symbol: Any, params: dict[str, Any], shape: tuple[int, int, int]
             dynamic_input_shapes=[("N", *shape)],
         )
         model = onnx.load(path)
-    _, ((_, classes),), _ = symbol.infer_shape(data=(1, *shape))
+    _, ((_, classes),), _ = logits.infer_shape(data=(1, *shape))
     _tidy(model, classes)
+    _end_in_probabilities(model, temperature, multi_label=multi_label)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 
@@ -126,7 +138,26 @@ def _tidy(model: onnx.ModelProto, classes: int) -> None:
     model.graph.input.extend(inputs)
     (output,) = model.graph.output
     for node in model.graph.node:
-        node.output[:] = [OUTPUT if name == output.name else name for name in node.output]
-    output.name = OUTPUT
-    photos, probabilities = output.type.tensor_type.shape.dim
-    photos.dim_param, probabilities.dim_value = "N", classes
+        node.output[:] = [LOGITS if name == output.name else name for name in node.output]
+    output.name = LOGITS
+    photos, width = output.type.tensor_type.shape.dim
+    photos.dim_param, width.dim_value = "N", classes
+
+
+def _end_in_probabilities(
+    model: onnx.ModelProto, temperature: float, *, multi_label: bool
+) -> None:
+    graph = model.graph
+    graph.initializer.append(
+        numpy_helper.from_array(np.array(temperature, np.float32), _TEMPERATURE)
+    )
+    graph.node.append(helper.make_node("Div", [LOGITS, _TEMPERATURE], [_SCALED]))
+    if multi_label:
+        graph.node.append(helper.make_node("Sigmoid", [_SCALED], [PROBABILITIES]))
+    else:
+        graph.node.append(helper.make_node("Softmax", [_SCALED], [PROBABILITIES], axis=1))
+    (logits,) = graph.output
+    probabilities = onnx.ValueInfoProto()
+    probabilities.CopyFrom(logits)
+    probabilities.name = PROBABILITIES
+    graph.output.insert(0, probabilities)  # what answers a request comes first

@@ -7,7 +7,9 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from evaluation import Answers, Trust, fit_trust, write_report
+from evaluation.answers import Answers
+from evaluation.report import write_report
+from evaluation.trust import Trust, fit_trust
 from training.evaluate import outputs
 
 if TYPE_CHECKING:

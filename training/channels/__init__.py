@@ -2,7 +2,7 @@
 
 from training.channels.augmentation import AUGMENTATIONS, Augmentation
 from training.channels.channel import Channel
-from training.channels.dataset import IMAGENET_MEAN, IMAGENET_STD, read_dataset
+from training.channels.dataset import IMAGENET_MEAN, IMAGENET_STD, read_dataset, read_tree
 from training.channels.epochs import Batch
 from training.channels.opening import open_channel
 
@@ -15,4 +15,5 @@ __all__ = [
     "Channel",
     "open_channel",
     "read_dataset",
+    "read_tree",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from contracts import TrainingError
 
@@ -80,6 +80,10 @@ class Augmentation:
         if name not in AUGMENTATIONS:
             raise TrainingError(f"augmentation_type={name!r}, expected {', '.join(AUGMENTATIONS)}")
         return AUGMENTATIONS[name]
+
+    def with_more(self, **ranges: float | None) -> Augmentation:
+        """With other ranges where they are not None."""
+        return replace(self, **{name: value for name, value in ranges.items() if value is not None})
 
     @property
     def changes_nothing(self) -> bool:

@@ -70,3 +70,10 @@ def read_dataset(
             "resize=%d has no effect: the records were prepared by fit %s", resize, preparation.fit
         )
     return classes, preparation
+
+
+def read_tree(folder: Path) -> dict[str, list[str]] | None:
+    """Each class's levels in the tree of categories, from the top down; None where it is flat."""
+    path = folder / DATASET_FILE
+    document = json.loads(path.read_text()) if path.exists() else {}
+    return document.get("tree") or None

@@ -20,8 +20,7 @@ def exported():
     for name, each in network.collect_params(".*(gamma|beta)").items():
         each.set_data(mx.nd.random.uniform(0.5, 1.5, shape=each.shape, ctx=mx.cpu()))
         assert name
-    symbol = mx.sym.softmax(as_symbol(network), name="softmax")
-    return network, export_onnx(symbol, parameters(network), (3, 28, 28))
+    return network, export_onnx(as_symbol(network), parameters(network), (3, 28, 28))
 
 
 @pytest.mark.parametrize("photos", [1, 3])
@@ -35,14 +34,34 @@ def test_onnx_runtime_computes_the_networks_probabilities(exported, photos):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_a_temperature_calibrates_the_probabilities_alone(exported):
+    """The logits stay the network's own."""
+    network, _ = exported
+    model = export_onnx(as_symbol(network), parameters(network), (3, 28, 28), temperature=2.5)
+    data = np.random.default_rng(0).normal(size=(2, 3, 28, 28)).astype(np.float32)
+    found, logits = ort.InferenceSession(model).run(["probabilities", "logits"], {"data": data})
+    expected = network(mx.nd.array(data))
+    np.testing.assert_allclose(logits, expected.asnumpy(), atol=1e-4)
+    np.testing.assert_allclose(found, (expected / 2.5).softmax().asnumpy(), atol=1e-4)
+
+
+def test_several_labels_are_answered_each_by_itself(exported):
+    """A sigmoid: the probabilities of a photo need not add up to 1."""
+    network, _ = exported
+    model = export_onnx(as_symbol(network), parameters(network), (3, 28, 28), multi_label=True)
+    data = np.random.default_rng(0).normal(size=(2, 3, 28, 28)).astype(np.float32)
+    (found,) = ort.InferenceSession(model).run(["probabilities"], {"data": data})
+    np.testing.assert_allclose(found, network(mx.nd.array(data)).sigmoid().asnumpy(), atol=1e-4)
+
+
 def test_the_model_takes_the_photo_alone(exported):
-    """One input, one output, by their contract's names and shapes; weights are inside."""
+    """One input, two outputs, by their contract's names and shapes; weights are inside."""
     model = onnx.load_from_string(exported[1])
     shapes = {
         value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in (*model.graph.input, *model.graph.output)
     }
-    assert shapes == {"data": ["N", 3, 28, 28], "probabilities": ["N", 3]}
+    assert shapes == {"data": ["N", 3, 28, 28], "probabilities": ["N", 3], "logits": ["N", 3]}
     read = {name for node in model.graph.node for name in node.input}
     assert {tensor.name for tensor in model.graph.initializer} <= read
 
