@@ -90,7 +90,7 @@ def _card(trained: Trained, version: str) -> dict[str, Any]:
         "classes": list(trained.classes),
         "multi_label": trained.settings.multi_label,
         "photo": trained.preparation.to_dict(),
-        "threshold": trained.settings.threshold,
+        "threshold": trained.trust.default,
         **trained.trust.to_card(),
         "metrics": trained.metrics,
         "hyperparameters": trained.settings.document(),

@@ -10,7 +10,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contracts import DEFAULT_THRESHOLD
 from training.settings import Declared, check, out_of_range, parsed
 
 if TYPE_CHECKING:
@@ -154,9 +153,11 @@ class Hyperparameters:
     checkpoint_minutes: float = _own.number(
         1.0, "Between two checkpoints within an epoch.", high=_PLENTY
     )
-    threshold: float = _own.number(DEFAULT_THRESHOLD, "Below it the verdict is `none`.")
+    threshold: float = _own.number(
+        0.0, "Probability below which the verdict is `none`; 0: each class has its own."
+    )
     wanted_precision: float = _own.number(
-        0.0, "Each class's threshold: the lowest with this precision; 0: the best F1."
+        0.0, "That each class's own threshold reaches on validation photos; 0: the best F1."
     )
     tracking: str = _own.choice(
         "", ("", "tensorboard", "mlflow"), "Where figures are written besides the log."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
 
-from contracts import SPLITS, TrainingError
+from contracts import DEFAULT_THRESHOLD, SPLITS, TrainingError
 from evaluation.trust import Trust
 from training import checkpoint, checks
 from training.artifact import Trained, write_artifact
@@ -70,6 +70,8 @@ def _prepare(environment: Environment, settings: Hyperparameters) -> Job:
     if settings.precision_dtype == "float16":
         logger.warning("precision_dtype=float16: trained in float32, which no CPU is slower at")
     mx.random.seed(settings.seed)
+    if not (environment.channel_dir("train") or "train" in environment.channel_inputs()):
+        raise TrainingError("the job has no train channel", hint="give it one with a .rec file")
     size, resize = settings.image_shape[1], settings.resize or None
     folder = environment.base_dir / "input" / "data" / "train"
     named, preparation = read_dataset(folder, size, resize=resize)
@@ -99,8 +101,6 @@ def _open_channels(
         if channel is not None:
             checks.labels(channel, classes)
             channels[name] = channel
-    if "train" not in channels:
-        raise TrainingError("the job has no train channel", hint="give it one with a .rec file")
     return channels
 
 
@@ -168,7 +168,7 @@ def _finish(
         "photos": {name: channel.photos for name, channel in job.channels.items()},
         "epochs": [asdict(epoch) for epoch in fit.history],
     }
-    trust = Trust(default=job.settings.threshold)
+    trust = _untested(job.settings)
     if should_stop():  # it kills 120 s after it asks
         logger.info("Stopped: neither calibrated nor measured")
     else:
@@ -206,10 +206,14 @@ def _examine(environment: Environment, job: Job, fit: Fit, metrics: dict[str, An
         tree=job.tree,
         folder=environment.output_data_dir,
     )
-    trust = Trust(default=job.settings.threshold)
+    trust = _untested(job.settings)
     if "validation" in job.channels:
-        trust = examiner.calibrate(job.channels["validation"])
+        trust = examiner.calibrate(job.channels["validation"], trust)
     if "test" in job.channels:
         metrics["test_accuracy"] = examiner.measure(job.channels["test"], trust)
         logger.info("Test-accuracy=%f", metrics["test_accuracy"])
     return trust
+
+
+def _untested(settings: Hyperparameters) -> Trust:
+    return Trust(default=settings.threshold or DEFAULT_THRESHOLD)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from evaluation.answers import Answers
+from evaluation.fitting import fit_trust
 from evaluation.report import write_report
-from evaluation.trust import Trust, fit_trust
 from training.evaluate import outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from evaluation.trust import Trust
     from photo import Preparation
     from training.channels import Channel
     from training.history import Epoch
@@ -56,10 +57,15 @@ class Examiner:
         self._tree = tree
         self._folder = folder
 
-    def calibrate(self, validation: Channel) -> Trust:
-        """Fit temperature, thresholds and the bound of what is familiar; writes its report too."""
+    def calibrate(self, validation: Channel, untested: Trust) -> Trust:
+        """Fit temperature, thresholds and the bound of what is familiar; writes its report too.
+
+        A threshold that the job sets for all classes is kept.
+        """
         answers, seconds = self._ask(validation)
         trust = fit_trust(answers, wanted_precision=self._settings.wanted_precision or None)
+        own = {} if self._settings.threshold else trust.thresholds
+        trust = replace(trust, thresholds=own, default=untested.default)
         logger.info("Calibrated with temperature %.3f", trust.temperature)
         for note in trust.notes:
             logger.info("Calibration: %s", note)
