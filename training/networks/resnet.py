@@ -73,7 +73,7 @@ class IdentityBlock(vision.BasicBlockV1):
         return F.Activation(shortcut + self.body(x), act_type="relu")
 
 
-def _he() -> Any:
+def he() -> Any:
     """He et al. 2015 (rectifiers), by the values that go out: the backward pass keeps its scale."""
     return mx.init.MSRAPrelu(factor_type="out", slope=0)
 
@@ -82,7 +82,7 @@ LARGE_PICTURES = Family(
     name="resnet",
     networks=tuple(f"resnet{layers}" for layers in (*ZOO_LAYERS, 200)),
     features=_large,
-    initializer=_he,
+    initializer=he,
     smallest=28,
 )
 """From 28 pixels, which become one; the built-in algorithm takes those for small pictures."""
@@ -91,7 +91,7 @@ SMALL_PICTURES = Family(
     name="resnet",
     networks=tuple(f"resnet{layers}" for layers in SMALL_LAYERS),
     features=_small,
-    initializer=_he,
+    initializer=he,
     smallest=8,
     largest=32,
 )

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mxnet as mx
 from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
 
-from training.networks.network import PHOTO_CHANNELS
-
-if TYPE_CHECKING:
-    from training.networks.network import Network
+from training.networks.network import PHOTO_CHANNELS, Network
+from training.networks.resnet import he
 
 
-def initialise(network: Network, shape: tuple[int, int, int]) -> None:
+def initialise(network: Any, shape: tuple[int, int, int]) -> None:
     """Draw the weights by the family's rule and settle their shapes with one photo of zeros.
 
     The same `mx.random.seed` before it draws the same weights. The last scale of each ResNet's
@@ -25,14 +23,17 @@ def initialise(network: Network, shape: tuple[int, int, int]) -> None:
     learn.
 
     Args:
-        network: as `build` returns it.
-        shape: of a picture, (channels, height, width).
+        network: as `build` returns it; any other Gluon block starts as the ResNets do.
+        shape: of a picture, (channels, height, width); the photo is RGB whatever the channels.
 
     Raises:
         TrainingError: the network was built for another size, and takes no other.
     """
-    network.check_sizes(shape[1:])
-    network.initialize(network.family.initializer())
+    if isinstance(network, Network):
+        network.check_sizes(shape[1:])
+        network.initialize(network.family.initializer())
+    else:
+        network.initialize(he())
     network(mx.nd.zeros((1, PHOTO_CHANNELS, *shape[1:])))
     network.apply(_start_shallow)
     network.collect_params(".*(gamma|beta|bias)").setattr("wd_mult", 0.0)
