@@ -76,7 +76,7 @@ def _guess_gluon(arrays: Mapping[str, Any]) -> str:
     stages = [name for name in stages if "_conv" in name]
     if stages:
         return _GLUON_CONVOLUTIONS.get(len(stages), f"resnet of {len(stages) + 2} layers")
-    units = [name for name in arrays if name.startswith("features.") and ".body." in name]
+    units = [name for name in arrays if "features." in name and ".body." in name]
     weights = [name for name in units if name.endswith(".weight")]
     shortcuts = [name for name in arrays if name.endswith(".downsample.0.weight")]
     if weights:

@@ -99,6 +99,8 @@ OPERATORS = frozenset(
 to (`_Native`, `_NDArray`) or code by name (`Custom`)."""
 
 DENSE = "FullyConnected"
+_OPTIONS = ("attrs", "attr", "param")
+"""Where a node's options stand, in today's MXNet and before 1.0."""
 
 
 class SymbolNetwork(SymbolBlock):
@@ -126,56 +128,64 @@ def build_symbol(pretrained: Pretrained, num_classes: int) -> SymbolNetwork:
     """
     if pretrained.symbol is None:
         raise TrainingError(f"{pretrained.source} has no symbol, but weights alone")
-    layer = _last_dense(pretrained.symbol, pretrained.source)
+    layer, head, options = _last_dense(pretrained.symbol, pretrained.source)
     try:
         internals = mx.sym.load_json(pretrained.symbol).get_internals()
-        logits = internals[f"{layer['name']}_output"]
-        if int(layer["attrs"]["num_hidden"]) != num_classes:
-            logits = _replaced(logits, layer, num_classes)
+        logits = internals[f"{layer}_output"]
+        if int(options["num_hidden"]) != num_classes:
+            logits = _replaced(logits, layer, head, options, num_classes)
         names = {*logits.list_arguments(), *logits.list_auxiliary_states()} - {"data"}
-        network = SymbolNetwork(logits, mx.sym.var("data"))
+        network = SymbolNetwork(logits, mx.sym.var("data", dtype="float32"))
     except (mx.base.MXNetError, ValueError, KeyError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else "no reason"
         raise TrainingError(f"{pretrained.source}: its symbol cannot be used ({reason})") from error
     absent = sorted(names - pretrained.arrays.keys())
     if absent:
         raise TrainingError(f"{pretrained.source}: its symbol needs {absent[0]}, no array has it")
-    parts = ("weight", "bias")
-    network.head = tuple(f"{layer['name']}_{p}" for p in parts if f"{layer['name']}_{p}" in names)
+    network.head = head
     _state_shapes(network, pretrained, num_classes)
     return network
 
 
-def _last_dense(symbol: str, source: str) -> dict[str, Any]:
+def _last_dense(symbol: str, source: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    """The last fully-connected layer's name, the names of its parameters, and its options."""
     try:
         nodes = json.loads(symbol)["nodes"]
         foreign = sorted({str(node["op"]) for node in nodes} - OPERATORS)
+        if foreign:
+            raise TrainingError(
+                f"{source}: its symbol has the operator {', '.join(foreign)}, "
+                "which is not admitted",
+                hint="expected a network of convolutions, as SageMaker's algorithm writes",
+            )
         dense = [node for node in nodes if node["op"] == DENSE]
-        attributes = [node.get("attrs") or node.get("attr") or node.get("param") for node in dense]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if not dense:
+            raise TrainingError(f"{source}: its symbol has no fully-connected layer to end in")
+        options: dict[str, Any] = next(filter(None, map(dense[-1].get, _OPTIONS)), {})
+        head = tuple(str(nodes[entry[0]]["name"]) for entry in dense[-1]["inputs"][1:])
+        return str(dense[-1]["name"]), head, dict(options)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise TrainingError(f"{source}: its symbol is no JSON of MXNet ({error})") from error
-    if foreign:
-        raise TrainingError(
-            f"{source}: its symbol has the operator {', '.join(foreign)}, which is not admitted",
-            hint="expected a network of convolutions, as SageMaker's Image Classification writes",
-        )
-    if not dense or not attributes[-1] or "num_hidden" not in attributes[-1]:
-        raise TrainingError(f"{source}: its symbol has no fully-connected layer to end in")
-    return {"name": str(dense[-1]["name"]), "attrs": attributes[-1]}
 
 
-def _replaced(logits: Any, layer: dict[str, Any], num_classes: int) -> Any:
-    """A layer of the same name and input for other classes."""
-    options = {
-        name: str(layer["attrs"].get(name, default)) in {"True", "1"}
-        for name, default in (("no_bias", False), ("flatten", True))
-    }
+def _replaced(
+    logits: Any, layer: str, head: tuple[str, ...], options: dict[str, Any], num_classes: int
+) -> Any:
+    """A layer of the same name, input and parameters' names for other classes."""
+    given: dict[str, Any] = dict(zip(("weight", "bias"), map(mx.sym.var, head), strict=False))
+    for name, default in (("no_bias", False), ("flatten", True)):
+        given[name] = str(options.get(name, default)) in {"True", "1"}
     features = logits.get_children()[0]
-    return mx.sym.FullyConnected(features, num_hidden=num_classes, name=layer["name"], **options)
+    return mx.sym.FullyConnected(features, num_hidden=num_classes, name=layer, **given)
 
 
 def _state_shapes(network: SymbolNetwork, pretrained: Pretrained, num_classes: int) -> None:
-    """A symbol without a picture's size knows no shapes, but the weights do."""
+    """A symbol without a picture's size knows no shapes, but the weights do.
+
+    What has one axis starts at zero: the bias of a new layer; `transfer` fills in the rest.
+    """
     for name, parameter in network.collect_params().items():
         shape = pretrained.arrays[name].shape
         parameter.shape = (num_classes, *shape[1:]) if name in network.head else shape
+        if len(shape) == 1:
+            parameter.init = mx.init.Zero()

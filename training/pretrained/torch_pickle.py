@@ -143,7 +143,7 @@ def _known(module: str, name: str, source: str) -> Any:
     """What a name in the pickle stands for."""
     if (module, name) == ("collections", "OrderedDict"):
         return OrderedDict
-    if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+    if module == "torch._utils" and name in {"_rebuild_tensor_v2", "_rebuild_tensor"}:
         return _RebuildTensor(source)
     if (module, name) == ("torch._utils", "_rebuild_parameter"):
         return _RebuildParameter(source)

@@ -68,6 +68,7 @@ def transfer(network: Any, pretrained: Pretrained, *, head: bool = True) -> Tran
     anew = _anew(targets, arrays, keep=head)
     _check(network, targets, arrays, {*anew, *zeroed}, pretrained)
     adapt(network, pretrained.form)
+    mx.nd.waitall()  # oneDNN may still be reordering the weights of a first forward pass
     turned = not pretrained.mxnet and _is_turned(network)
     used = set()
     for place, parameter in targets.items():
