@@ -174,7 +174,8 @@ def confusions(document: Mapping[str, Any], classes: Sequence[str]) -> Iterator[
     ]
     if rows:
         head = ("Shown", "Taken for", "Photos", "Of the shown")
-        caption = f"The {len(rows)} most frequent of {found['pairs_in_all']:,} confusions"
+        more = found["pairs_in_all"] - len(rows)
+        caption = "The most frequent first" + (f"; {more:,} more are not shown" if more else "")
         content.append(table(head, rows, caption, words=(1,)))
     else:
         content.append(tag("p", "No photo was taken for something else."))
