@@ -30,6 +30,9 @@ def link(part: Html) -> Html:
 def figures(document: Mapping[str, Any]) -> Html:
     """Every figure about the whole, with what it means."""
     rows = _multi_label_rows(document) if document["kind"] == "multi-label" else _rows(document)
+    if document.get("unreadable"):
+        count = f"{document['unreadable']:,}"
+        rows.append(("Unreadable", count, "photos that count neither way; see predictions.csv"))
     if document.get("photos_per_second"):
         speed = f"{document['photos_per_second']:,.0f} photos/s"
         rows.append(("Speed", speed, f"{document['seconds']:,.1f} s in all"))
