@@ -1,8 +1,9 @@
 """Each category against all others: what its probability tells, photo by photo.
 
-scikit-learn sorts every column: 26 s for 5,270 categories and 20,000 photos. Ranks are needed at
-the category's own photos only, of which there are then about four; counting at those takes less
-than a second and gives the same figures, to which a test holds them.
+scikit-learn sorts every column: at 5,270 categories and 20,000 photos some 29 s for the AUC and
+23 s for the average precision (from 150 columns, one core). Ranks are needed at the category's own
+photos only, of which there are then about four; counting at those takes half a second for both,
+beside 2 s for the columns, and gives the same figures, to which a test holds them.
 """
 
 from __future__ import annotations

@@ -58,8 +58,18 @@ def _points(history: Sequence[Mapping[str, Any]], field: str) -> list[tuple[floa
     ]
 
 
-def reliability_diagram(series: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> Html:
-    """Accuracy over confidence, a line per series (of at most two), beside the diagonal."""
+def reliability_diagram(
+    series: Mapping[str, Sequence[Mapping[str, Any]]],
+    key: str,
+    names: tuple[str, str] = ("confidence", "right"),
+) -> Html:
+    """Accuracy over confidence, a line per series (of at most two), beside the diagonal.
+
+    Args:
+        series: word in the legend -> bins of `calibration.reliability`.
+        key: of the drawing.
+        names: of the horizontal and the vertical axis.
+    """
     with Drawing(4.6, 3.8) as drawing:
         axes = drawing.axes
         axes.plot((0, 1), (0, 1), color=QUIET, linestyle=":", linewidth=1.2, label="perfect")
@@ -67,9 +77,11 @@ def reliability_diagram(series: Mapping[str, Sequence[Mapping[str, Any]]], key: 
             places = [entry["confidence"] for entry in bins]
             heights = [entry["accuracy"] for entry in bins]
             axes.plot(places, heights, color=colour, marker="o", markersize=4, label=word)
-        _percentages(axes, "confidence", "right")
+        _percentages(axes, *names)
         axes.legend()
-        return drawing.svg(key, f"Share right over confidence: {', '.join(series)}")
+        return drawing.svg(
+            key, f"Share of photos ({names[1]}) over {names[0]}: {', '.join(series)}"
+        )
 
 
 def coverage_plot(points: Sequence[Mapping[str, float]], key: str) -> Html:
@@ -99,7 +111,7 @@ def _percentages(axes: Axes, across: str, up: str) -> None:
 def matrix_plot(matrix: Sequence[Sequence[int]], classes: Sequence[str], key: str) -> Html:
     """The confusion matrix, shaded by the share of each label's photos, with counts if few."""
     size = len(classes)
-    side = min(9.0, 2.4 + 0.42 * size) if size <= _COUNTS_UP_TO else 9.0
+    side = min(9.0, 2.9 + 0.42 * size) if size <= _COUNTS_UP_TO else 9.0
     with Drawing(side, side) as drawing:
         axes = drawing.axes
         for row, counts in enumerate(matrix):

@@ -30,6 +30,9 @@ def link(part: Html) -> Html:
 def figures(document: Mapping[str, Any]) -> Html:
     """Every figure about the whole, with what it means."""
     rows = _multi_label_rows(document) if document["kind"] == "multi-label" else _rows(document)
+    if document.get("unreadable"):
+        count = f"{document['unreadable']:,}"
+        rows.append(("Unreadable", count, "photos that count neither way; see predictions.csv"))
     if document.get("photos_per_second"):
         speed = f"{document['photos_per_second']:,.0f} photos/s"
         rows.append(("Speed", speed, f"{document['seconds']:,.1f} s in all"))
@@ -174,7 +177,8 @@ def confusions(document: Mapping[str, Any], classes: Sequence[str]) -> Iterator[
     ]
     if rows:
         head = ("Shown", "Taken for", "Photos", "Of the shown")
-        caption = f"The {len(rows)} most frequent of {found['pairs_in_all']:,} confusions"
+        more = found["pairs_in_all"] - len(rows)
+        caption = "The most frequent first" + (f"; {more:,} more are not shown" if more else "")
         content.append(table(head, rows, caption, words=(1,)))
     else:
         content.append(tag("p", "No photo was taken for something else."))

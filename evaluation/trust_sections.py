@@ -71,7 +71,7 @@ def thresholds(document: Mapping[str, Any]) -> Html:
     found = sorted(document["thresholds"], key=lambda row: row["f1"])
     stored = any("stored" in row for row in found)
     head = ["Category", "Best on these", "Precision", "Recall", "F1", "Answered", "Photos"]
-    head += ["Stored", "Precision", "Recall"] if stored else []
+    head += ["Stored", "Its precision", "Its recall"] if stored else []
     head += ["Chosen by"]
     rows = [_threshold(row, stored=stored) for row in found[:MOST_ROWS]]
     more = len(found) - len(rows)
@@ -146,6 +146,7 @@ def against_rest(document: Mapping[str, Any]) -> Iterator[Html]:
     if found is None:
         return
     series = {found["category"]: found["reliability"]}
+    axes = (f"probability of {found['category']}", "show it")
     limit = found["threshold"]
     named = "no threshold" if limit is None else f"a probability of {limit:.3f}"
     yield section(
@@ -154,7 +155,7 @@ def against_rest(document: Mapping[str, Any]) -> Iterator[Html]:
         f"Yes from {named} on. {found['positives']:,} of {found['photos']:,} photos show it.",
         tag(
             "div",
-            tag("figure", plots.reliability_diagram(series, "positive-reliability")),
+            tag("figure", plots.reliability_diagram(series, "positive-reliability", axes)),
             table(("", "Figure"), _positive_rows(found), "Yes and no"),
             class_="plots",
         ),

@@ -199,6 +199,7 @@ def test_photos_that_cannot_be_read_count_neither_way(tmp_path: Path, photos: Pa
     metrics = json.loads(evaluate(tmp_path, photos, "--json").stdout)
     assert (metrics["photos"], metrics["unreadable"]) == (4, 8)
     assert predictions(tmp_path)["red/1.png"]["error"]
+    assert "count neither way" in (tmp_path / "out" / "report.html").read_text()
     for path in photos.rglob("*.png"):
         path.write_bytes(b"\x89PNG\r\n\x1a\nnot much of a photo")
     error = evaluate(tmp_path, photos).exception
