@@ -55,7 +55,7 @@ with started(environment, sys.argv[1] or None) as cluster:
         with autograd.record():
             error = loss(network(mx.nd.array(photos[own])), mx.nd.array(labels[own]))
         error.backward()
-        trainer.step(BATCH)
+        cluster.step(trainer, BATCH)
     seen = cluster.gathered({"rank": cluster.rank, "photos": len(own)})
 right = (network(mx.nd.array(photos)).asnumpy().argmax(axis=1) == labels).mean()
 weights = [one.data().asnumpy().ravel() for one in network.collect_params().values()]
