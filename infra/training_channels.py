@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from contracts import DATASET_FILE, SPLITS, DeployError, TrainingError
+from contracts import DATASET_FILE, MANIFEST_FILE, SPLITS, DeployError, TrainingError
 from infra.deploy.resources import StoredFile
 from infra.deploy.service import is_absent
 from infra.deploy.storage import SHA256_METADATA, upload
@@ -48,7 +48,7 @@ def upload_records(
     Args:
         target: where the bucket is.
         records: the folder that `snapshelf prepare` wrote: `dataset.json`, and for each split
-            `<split>.rec` with its `.idx` and `.lst`.
+            `<split>.rec` with its `.idx` and `.lst`, or shards of it and `manifest.json`.
         bucket: it must exist.
         prefix: keys are `<prefix>/<fingerprint>/<split>/<file>`.
         on_upload: told of every part that is sent.
@@ -64,17 +64,18 @@ def upload_records(
     s3 = target.client("s3")
     channels = []
     for split in SPLITS:
-        files = sorted(records.glob(f"{split}.*"))
+        files = sorted([*records.glob(f"{split}.*"), *records.glob(f"{split}_*.*")])
         if not any(path.suffix == ".rec" for path in files):
             continue
         folder = f"{prefix}/{fingerprint}/{split}"
-        for path in (*files, records / DATASET_FILE):
+        manifest = [records / MANIFEST_FILE] if (records / MANIFEST_FILE).exists() else []
+        for path in (*files, records / DATASET_FILE, *manifest):
             _upload_once(s3, bucket, f"{folder}/{path.name}", path, on_upload)
         channels.append(Channel(split, f"s3://{bucket}/{folder}/"))
     if not channels:
         raise TrainingError(
             f"{records} holds no records: expected {', '.join(f'{s}.rec' for s in SPLITS)}",
-            hint="make them first, without --shard-size: `snapshelf prepare PHOTOS --out RECORDS`",
+            hint="make them first: `snapshelf prepare PHOTOS --out RECORDS`",
         )
     return tuple(channels)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,16 +18,22 @@ from contracts import (
     ARTIFACT_FILE,
     BASE_DIR_VARIABLE,
     DATASET_FILE,
+    MANIFEST_FILE,
     MODEL_CARD_FILE,
     SPLITS,
     TrainingError,
 )
 from infra import processes
+from infra.deploy.plan import find_artifact
 from infra.sagemaker.artifacts import pack
 from scripts.locks import sole_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+REPORT_FOLDER = "report"
+_CHECKPOINTS = ".checkpoints-"
+_PASSED_ON = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "MLFLOW_TRACKING_URI")
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -36,15 +43,22 @@ def train(
     out: Path,
     hyperparameters: Mapping[str, str],
     on_log: Callable[[str], None],
+    *,
+    model: Path | None = None,
 ) -> dict[str, Any]:
     """Train on a folder of records.
 
+    A run that was broken off leaves its checkpoints in a hidden folder of `out`; the next one with
+    the same records and settings goes on from there, and one with others begins anew.
+
     Args:
         records: what `snapshelf prepare` wrote.
-        out: made if missing; the artifact appears in it as model.tar.gz when it is whole. The job
-            works in a hidden folder there, which goes with it.
+        out: made if missing; the artifact appears in it as model.tar.gz when it is whole, and what
+            the job writes about it in the folder `report`. The job works in a hidden folder there,
+            which goes with it.
         hyperparameters: strings, as SageMaker would hand them on.
         on_log: takes the lines of the job's log as they come.
+        model: a former artifact to go on from, or the folder that it is in.
 
     Returns:
         The model card.
@@ -59,13 +73,38 @@ def train(
         )
     with _job_folder(out) as folder:
         _lay_out(folder, records.resolve(), hyperparameters)
+        if model:
+            _lay_out_model(folder, find_artifact(model))
+        checkpoints = _checkpoints(out, records, hyperparameters, model)
+        (folder / "checkpoints").symlink_to(checkpoints)
         code = _run(folder, on_log)
         if code:
             raise _failure(folder, code)
         pack(folder / "model", folder / ARTIFACT_FILE)
         card: dict[str, Any] = json.loads((folder / "model" / MODEL_CARD_FILE).read_text())
+        shutil.rmtree(out / REPORT_FOLDER, ignore_errors=True)
+        shutil.move(folder / "output" / "data", out / REPORT_FOLDER)
         (folder / ARTIFACT_FILE).replace(out / ARTIFACT_FILE)
+        shutil.rmtree(checkpoints)
         return card
+
+
+def _checkpoints(
+    out: Path, records: Path, hyperparameters: Mapping[str, str], model: Path | None
+) -> Path:
+    """The folder for the checkpoints of just this job; those of others are removed."""
+    from training.identity import FREE
+
+    fingerprint = json.loads((records / DATASET_FILE).read_text())["fingerprint"]
+    fixed = {name: value for name, value in hyperparameters.items() if name not in FREE}
+    origin = [str(model.resolve()), find_artifact(model).stat().st_mtime_ns] if model else []
+    text = json.dumps([fingerprint, fixed, origin], sort_keys=True)
+    name = f"{_CHECKPOINTS}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    for other in out.glob(f"{_CHECKPOINTS}*"):
+        if other.name != name:
+            shutil.rmtree(other, ignore_errors=True)
+    (out / name).mkdir(exist_ok=True)
+    return (out / name).resolve()
 
 
 @contextmanager
@@ -85,17 +124,25 @@ def _lay_out(folder: Path, records: Path, hyperparameters: Mapping[str, str]) ->
     config.mkdir(parents=True)
     (config / "hyperparameters.json").write_text(json.dumps(dict(hyperparameters)))
     for split in SPLITS:
-        if not (records / f"{split}.rec").exists():
+        files = [*records.glob(f"{split}.*"), *records.glob(f"{split}_*.*")]
+        if not any(file.suffix == ".rec" for file in files):
             continue
         channel = folder / "input" / "data" / split
         channel.mkdir(parents=True)
-        for name in (f"{split}.rec", f"{split}.idx", f"{split}.lst", DATASET_FILE):
-            (channel / name).symlink_to(records / name)
+        for file in (*files, records / DATASET_FILE, records / MANIFEST_FILE):
+            if file.exists():
+                (channel / file.name).symlink_to(file)
+
+
+def _lay_out_model(folder: Path, artifact: Path) -> None:
+    channel = folder / "input" / "data" / "model"
+    channel.mkdir(parents=True)
+    (channel / ARTIFACT_FILE).symlink_to(artifact.resolve())
 
 
 def _run(folder: Path, on_log: Callable[[str], None]) -> int:
     environ = {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         **{name: value for name, value in os.environ.items() if name.startswith("OMP_")},
         BASE_DIR_VARIABLE: str(folder),
         "PYTHONPATH": str(PROJECT),

@@ -224,9 +224,7 @@ class Fit:
         logger.info("Epoch[%d] Validation-accuracy=%f", number, found.accuracy)
         if settings.top_k and not settings.multi_label:
             figure = found.top_k_accuracy(settings.top_k)
-            logger.info(
-                "Epoch[%d] Validation-top_k_accuracy_%d=%f", number, settings.top_k, figure
-            )
+            logger.info("Epoch[%d] Validation-top_k_accuracy_%d=%f", number, settings.top_k, figure)
         return found.accuracy, found.loss
 
     def _keep(self, epoch: Epoch) -> None:

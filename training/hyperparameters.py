@@ -118,7 +118,9 @@ class Hyperparameters:
 
     network: str = _own.other("", str, "a network's name", "In place of `num_layers`' ResNet.")
     head: str = _own.choice("pool", HEADS, "What joins the last picture to the classes.")
-    dropout: float = _own.number(0.0, "Share of the head's inputs that a step leaves out.", high=0.9)
+    dropout: float = _own.number(
+        0.0, "Share of the head's inputs that a step leaves out.", high=0.9
+    )
     stem_pooling: int = _own.whole(1, 1, "Side of the squares of pixels that are averaged first.")
     pretrained: str = _own.other(
         "", str, "a name, file or https URL", "Weights to start from: a name, file or URL."

@@ -79,9 +79,7 @@ def _prepare(environment: Environment, settings: Hyperparameters) -> Job:
     channels = _open_channels(environment, settings, preparation, len(classes))
     checks.samples(settings, channels["train"])
     start = make_start(settings, len(classes), environment)
-    return Job(
-        settings, channels, classes, read_tree(folder), start.prepared(preparation), start
-    )
+    return Job(settings, channels, classes, read_tree(folder), start.prepared(preparation), start)
 
 
 def _open_channels(
@@ -104,9 +102,7 @@ def _open_channels(
     return channels
 
 
-def _fit(
-    environment: Environment, job: Job, host: Host, should_stop: Callable[[], bool]
-) -> Fit:
+def _fit(environment: Environment, job: Job, host: Host, should_stop: Callable[[], bool]) -> Fit:
     """Train; the network then holds its best weights."""
     settings, channels = job.settings, job.channels
     inputs = Inputs(

@@ -144,9 +144,7 @@ def _tidy(model: onnx.ModelProto, classes: int) -> None:
     photos.dim_param, width.dim_value = "N", classes
 
 
-def _end_in_probabilities(
-    model: onnx.ModelProto, temperature: float, *, multi_label: bool
-) -> None:
+def _end_in_probabilities(model: onnx.ModelProto, temperature: float, *, multi_label: bool) -> None:
     graph = model.graph
     graph.initializer.append(
         numpy_helper.from_array(np.array(temperature, np.float32), _TEMPERATURE)

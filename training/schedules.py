@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from training.hyperparameters import Hyperparameters
 
 
-def learning_rate(
-    settings: Hyperparameters, epoch: float, scores: Sequence[float] = ()
-) -> float:
+def learning_rate(settings: Hyperparameters, epoch: float, scores: Sequence[float] = ()) -> float:
     """The rate at `epoch`, counted from 0; fractions are within an epoch.
 
     With r = learning_rate, m = lr_min, E = epochs, c = lr_cycle_epochs, and e the epoch:

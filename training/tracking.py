@@ -75,7 +75,9 @@ class TensorBoard:
             for tag, value in _figures(epoch).items()
         ]
         self._writer.add_event(
-            self._event(step=epoch.number, wall_time=time.time(), summary=self._summary(value=values))
+            self._event(
+                step=epoch.number, wall_time=time.time(), summary=self._summary(value=values)
+            )
         )
         self._writer.flush()
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
-from contracts import ARTIFACT_FILE
+from contracts import ARTIFACT_FILE, SPLITS
 from recordio_prep import Dataset
-from scripts.training_process import train
+from scripts.training_process import REPORT_FOLDER, train
 
-NETWORKS = {f"resnet{layers}": layers for layers in (18, 34, 50, 101, 152)}
-_NOISE = ("ImageRecordIOParser2", "ImageRecordIter2", "DeprecationWarning")
+_NOISE = ("DeprecationWarning",)
 
 
 @click.command("train", short_help="Train a network on records.")
@@ -22,10 +21,26 @@ _NOISE = ("ImageRecordIOParser2", "ImageRecordIter2", "DeprecationWarning")
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where model.tar.gz goes; made if absent.",
+    help="Where model.tar.gz and the report go; made if absent.",
 )
-@click.option("--network", type=click.Choice(list(NETWORKS)), default="resnet34", show_default=True)
+@click.option(
+    "--network",
+    metavar="NAME",
+    help="resnet34, efficientnet-lite0, ...: see docs/training.md.  [default: resnet34, or that "
+    "of --pretrained]",
+)
 @click.option("--epochs", type=click.IntRange(min=1), default=6, show_default=True)
+@click.option(
+    "--pretrained",
+    metavar="NAME|FILE|URL",
+    help="Weights to start from: efficientnet-lite0, or a .pth, .safetensors or .params file.",
+)
+@click.option(
+    "--model",
+    type=click.Path(exists=True, path_type=Path),
+    help="A former model.tar.gz to go on from.",
+)
+@click.option("--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Time to train.")
 @click.option(
     "--set",
     "settings",
@@ -34,46 +49,55 @@ _NOISE = ("ImageRecordIOParser2", "ImageRecordIter2", "DeprecationWarning")
     help="Any other hyperparameter; may be given again and again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-def train_command(
+def train_command(  # one keyword for each option
     *,
     records: Path,
     out: Path,
-    network: str,
+    network: str | None,
     epochs: int,
+    pretrained: str | None,
+    model: Path | None,
+    max_minutes: float | None,
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Train a network on RECORDS, as `snapshelf prepare` wrote them; OUT/model.tar.gz is the model.
 
     The same program runs here as in a SageMaker training job. The learning rate falls
-    exponentially, learning_rate * exp(-lr_decay * epoch); the weights of the epoch with the best
-    validation accuracy are kept; photos of a test split are asked once, at the end.
+    exponentially, learning_rate * exp(-lr_decay * epoch), unless lr_schedule says otherwise; the
+    weights of the epoch with the best validation accuracy are kept; photos of a test split are
+    asked once, at the end. OUT/report tells what the model is worth.
+
+    A run that was broken off goes on where it was: give the same command again.
+
+    All hyperparameters for --set stand in docs/training.md.
 
     \b
-    Hyperparameters for --set, with their defaults:
-      learning_rate=0.05  lr_schedule=exponential|constant  lr_decay=0.05
-      momentum=0.9  weight_decay=0.0001  mini_batch_size=32
-      augmentation_type=none|crop|crop_color|crop_color_transform
-      picture_sizes=56:2,80:2,112:2   smaller, faster pictures in the first epochs
-      epoch_photos=0                  photos in an epoch; 0: all
-      stem_pooling=1                  2: the network halves the picture first, 4 times as fast
-      threshold=0.5                   below it the verdict is "none"
-      seed=0
-
-    \b
-    Example:
+    Examples:
       snapshelf train records --out model --epochs 8 --set augmentation_type=crop
-    """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
+      snapshelf train records --out model --pretrained efficientnet-lite0 \\
+          --set learning_rate=0.01 --set freeze_epochs=1
+    """
     size = Dataset.load(records).preparation.size
     hyperparameters = {
-        "num_layers": str(NETWORKS[network]),
         "epochs": str(epochs),
         "image_shape": f"3,{size},{size}",
         "learning_rate": "0.05",
+        **_chosen(network, pretrained),
+        **({"max_minutes": str(max_minutes)} if max_minutes else {}),
         **dict(_pair(setting) for setting in settings),
     }
-    card = train(records, out, hyperparameters, _tell)
-    _print(card, out / ARTIFACT_FILE, as_json=as_json)
+    card = train(records, out, hyperparameters, _tell, model=model)
+    _print(card, out, as_json=as_json)
+
+
+def _chosen(network: str | None, pretrained: str | None) -> dict[str, str]:
+    chosen = {} if network is None and pretrained else {"network": network or "resnet34"}
+    if pretrained is None:
+        return chosen
+    # The job runs in a folder of its own.
+    found = Path(pretrained)
+    return chosen | {"pretrained": str(found.resolve()) if found.exists() else pretrained}
 
 
 def _pair(setting: str) -> tuple[str, str]:
@@ -88,17 +112,19 @@ def _tell(line: str) -> None:
         click.echo(line, err=True)
 
 
-def _print(card: dict[str, Any], artifact: Path, *, as_json: bool) -> None:
-    metrics = card["metrics"]
+def _print(card: dict[str, Any], out: Path, *, as_json: bool) -> None:
+    metrics, artifact = card["metrics"], out / ARTIFACT_FILE
     if as_json:
         document = {"model": str(artifact), "version": card["version"], "metrics": metrics}
         click.echo(json.dumps(document))
         return
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         score = metrics.get(f"{split}_accuracy")
         if score is not None:
             click.echo(f"{split:<11} {score:8.2%}   {metrics['photos'][split]:,} photos")
     speeds = {epoch["size"]: epoch["images_per_second"] for epoch in metrics["epochs"]}
     told = ", ".join(f"{speed:.0f} at {size} pixels" for size, speed in speeds.items())
     click.echo(f"{metrics['seconds']:.0f} s; images a second in training: {told}")
+    for page in sorted((out / REPORT_FOLDER).glob("*/report.html")):
+        click.echo(f"report: {page}")
     click.echo(f"model {card['version']}: {artifact}")

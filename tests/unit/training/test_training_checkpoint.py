@@ -61,7 +61,9 @@ def test_a_pickle_is_not_read(tmp_path):
         def __reduce__(self):
             return (tmp_path.joinpath("ran").touch, ())
 
-    np.savez(tmp_path / "checkpoint-00001-0000000.npz", **{"state.json": np.array([Bomb()], object)})
+    np.savez(
+        tmp_path / "checkpoint-00001-0000000.npz", **{"state.json": np.array([Bomb()], object)}
+    )
     (tmp_path / "checkpoint-00002-0000000.npz").write_bytes(pickle.dumps(Bomb()))
     assert latest(tmp_path) is None
     assert not (tmp_path / "ran").exists()

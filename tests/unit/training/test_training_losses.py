@@ -31,8 +31,10 @@ def test_cross_entropy_is_mxnets(logits):
     """To seven digits, gradients included."""
     labels, loss = mx.nd.array([2, 0, 1, 1]), loss_of()
     gradients = []
-    for function in (lambda x: loss(x, loss.targets(labels)),
-                     lambda x: gluon.loss.SoftmaxCrossEntropyLoss()(x, labels)):
+    for function in (
+        lambda x: loss(x, loss.targets(labels)),
+        lambda x: gluon.loss.SoftmaxCrossEntropyLoss()(x, labels),
+    ):
         logits.attach_grad()
         with autograd.record():
             value = function(logits)
