@@ -80,7 +80,7 @@ def train(
         code = _run(folder, on_log)
         if code:
             raise _failure(folder, code)
-        pack(folder / "model", folder / ARTIFACT_FILE)
+        pack([folder / "model"], folder / ARTIFACT_FILE)
         card: dict[str, Any] = json.loads((folder / "model" / MODEL_CARD_FILE).read_text())
         shutil.rmtree(out / REPORT_FOLDER, ignore_errors=True)
         shutil.move(folder / "output" / "data", out / REPORT_FOLDER)

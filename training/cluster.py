@@ -122,9 +122,9 @@ def started(
     """Join the hosts of the job; on leaving, wait until all have come to the end of their block.
 
     Every host must begin with the same weights (one seed, or one checkpoint), and take the same
-    number of steps (by `Cluster.step`) with `dist_sync`. Where a host is lost, this process ends with exit code 1 and a
-    failure file within GRACE_SECONDS, even if MXNet waits for that host at the moment; and MXNet is
-    not torn down, for it would wait again.
+    number of steps (by `Cluster.step`) with `dist_sync`. Where a host is lost, this process ends
+    with exit code 1 and a failure file within GRACE_SECONDS, even if MXNet waits for that host at
+    the moment; and MXNet is not torn down, for it would wait again.
 
     Args:
         environment: whose resourceconfig.json names the hosts.

@@ -14,6 +14,7 @@ from contracts import PARAMS_FILE, TrainingError
 from training import checkpoint
 from training.artifact import save_params
 from training.checkpoint import Checkpoint
+from training.cluster import Cluster
 from training.evaluate import outputs
 from training.history import Epoch, best_of, scores, stops_early
 from training.layers import LearningPlan, hold_statistics
@@ -40,23 +41,6 @@ BATCHES_BETWEEN_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """One of the job's hosts.
-
-    Attributes:
-        rank: which this is, from 0.
-        count: of how many.
-        kvstore: that joins them; None for one alone.
-        gathered: what every host has given to its call of the same turn, by rank.
-    """
-
-    rank: int = 0
-    count: int = 1
-    kvstore: Any = None
-    gathered: Callable[[Any], list[Any]] = lambda value: [value]
-
-
-@dataclass(frozen=True, slots=True)
 class Inputs:
     """What is trained on: photos, how they become pictures, how many classes they have."""
 
@@ -78,7 +62,7 @@ class Fit:
         identity: of settings and photos.
         should_stop: asked behind every batch.
         tracker: told of every epoch.
-        host: this one among the job's.
+        cluster: the job's hosts.
 
     Attributes:
         best: the epoch whose weights won so far, None before there is one.
@@ -95,7 +79,7 @@ class Fit:
         identity: str = "",
         should_stop: Callable[[], bool] = lambda: False,
         tracker: Tracker | None = None,
-        host: Host | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self.network = network
         self.best: Epoch | None = None
@@ -106,12 +90,12 @@ class Fit:
         self._identity = identity
         self._should_stop = should_stop
         self._tracker = tracker
-        self._host = host or Host()
+        self._cluster = cluster or Cluster()
         self._progress = Progress()
         self._plan = LearningPlan(network, settings)
-        self._trainer = make_trainer(network, settings, self._host.kvstore)
+        self._trainer = make_trainer(network, settings, self._cluster)
         loss = Loss(settings, inputs.train.labels, inputs.classes)
-        self._stepper = Stepper(network, self._trainer, loss, settings, self._host.count)
+        self._stepper = Stepper(network, self._trainer, loss, settings, self._cluster)
         self._saved_at = time.perf_counter()
 
     @property
@@ -143,7 +127,7 @@ class Fit:
 
     def _agreed(self, wish: bool) -> bool:
         """Whether any host wishes it: where one ends and another does not, that one would wait."""
-        return any(self._host.gathered(wish))
+        return any(self._cluster.gathered(wish))
 
     def _out_of_time(self) -> bool:
         limit = self._settings.max_minutes * 60
@@ -154,7 +138,7 @@ class Fit:
         settings, progress = self._settings, self._progress
         self._plan.begin(number)
         order = epoch_order(settings, self._inputs.train.labels, number)
-        total = -(-len(order) // (settings.mini_batch_size * self._host.count))
+        total = -(-len(order) // (settings.mini_batch_size * self._cluster.size))
         batches = self._inputs.train.epoch(
             settings.sizes[number],
             self._inputs.preparation,
@@ -163,7 +147,7 @@ class Fit:
             augmentation=self._inputs.augmentation,
             seed=settings.seed + number,
             start_batch=progress.batch,
-            part=(self._host.rank, self._host.count),
+            part=(self._cluster.rank, self._cluster.size),
         )
         speed = _Speed(progress.photos)
         for batch in batches:
@@ -230,7 +214,7 @@ class Fit:
     def _keep(self, epoch: Epoch) -> None:
         """Copy the weights where they are the best so far, or due to be in the artifact."""
         frequency = self._settings.checkpoint_frequency
-        if frequency and (epoch.number + 1) % frequency == 0 and self._host.rank == 0:
+        if frequency and (epoch.number + 1) % frequency == 0 and self._cluster.rank == 0:
             path = self._folder / PARAMS_FILE.format(epoch=epoch.number)
             self._folder.mkdir(parents=True, exist_ok=True)
             save_params(path, self.network, parameters(self.network))
@@ -246,7 +230,7 @@ class Fit:
 
     def _save(self) -> None:
         self._saved_at = time.perf_counter()
-        if self._host.rank:
+        if self._cluster.rank:
             return
         progress = self._progress
         arrays = {f"weights/{n}": v.asnumpy() for n, v in parameters(self.network).items()}

@@ -16,8 +16,8 @@ from evaluation.trust import Trust
 from training import checkpoint, checks
 from training.artifact import Trained, write_artifact
 from training.channels import Augmentation, open_channel, read_dataset, read_tree
-from training.cluster import started
-from training.fit import Fit, Host, Inputs
+from training.cluster import Cluster, started
+from training.fit import Fit, Inputs
 from training.hyperparameters import Hyperparameters
 from training.identity import identity
 from training.report import Examiner
@@ -47,9 +47,8 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
     settings = Hyperparameters.parse(environment.hyperparameters())
     job = _prepare(environment, settings)
     with started(environment, settings.kv_store or None) as cluster:
-        host = Host(cluster.rank, cluster.size, cluster.kvstore, cluster.gathered)
-        fit = _fit(environment, job, host, should_stop)
-        if host.rank:
+        fit = _fit(environment, job, cluster, should_stop)
+        if cluster.rank:
             return {}
         return _finish(environment, job, fit, should_stop, began)
 
@@ -102,7 +101,9 @@ def _open_channels(
     return channels
 
 
-def _fit(environment: Environment, job: Job, host: Host, should_stop: Callable[[], bool]) -> Fit:
+def _fit(
+    environment: Environment, job: Job, cluster: Cluster, should_stop: Callable[[], bool]
+) -> Fit:
     """Train; the network then holds its best weights."""
     settings, channels = job.settings, job.channels
     inputs = Inputs(
@@ -114,17 +115,17 @@ def _fit(environment: Environment, job: Job, host: Host, should_stop: Callable[[
     )
     used = [channel for name, channel in channels.items() if name != "test"]
     tracker = None
-    if host.rank == 0:
+    if cluster.rank == 0:
         tracker = open_tracker(settings, environment.output_data_dir, environment.job_name)
     fit = Fit(
         job.start.network,
         settings,
         inputs,
         environment.checkpoints_dir,
-        identity=identity(settings, job.preparation, used, host.count),
+        identity=identity(settings, job.preparation, used, cluster.size),
         should_stop=should_stop,
         tracker=tracker,
-        host=host,
+        cluster=cluster,
     )
     try:
         fit.run()

@@ -9,13 +9,14 @@ import mxnet as mx
 from mxnet import gluon
 
 if TYPE_CHECKING:
+    from training.cluster import Cluster
     from training.hyperparameters import Hyperparameters
 
 _KEY = re.compile(r"(\d+)/(\d+|-)")
 
 
-def make_trainer(network: Any, settings: Hyperparameters, kvstore: Any = None) -> Any:
-    """A Gluon Trainer of the job's optimizer; one kvstore for all hosts, None for this one alone."""
+def make_trainer(network: Any, settings: Hyperparameters, cluster: Cluster) -> Any:
+    """A Gluon Trainer of the job's optimizer, for all its hosts."""
     arguments = {"wd": settings.weight_decay, **_arguments(settings)}
     if settings.optimizer == "nag":
         optimizer: Any = Nesterov(**arguments)
@@ -24,9 +25,8 @@ def make_trainer(network: Any, settings: Hyperparameters, kvstore: Any = None) -
     return gluon.Trainer(
         network.collect_params(),
         optimizer,
-        kvstore=kvstore,
-        # dist_async knows no other way; elsewhere the memory has to be here, for checkpoints.
-        update_on_kvstore=settings.kv_store == "dist_async" if kvstore else None,
+        kvstore=cluster.kvstore,
+        update_on_kvstore=cluster.update_on_kvstore,
     )
 
 

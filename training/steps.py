@@ -8,10 +8,12 @@ import mxnet as mx
 import numpy as np
 from mxnet import autograd
 
+from training.cluster import DIST_ASYNC
 from training.losses import mixed
 
 if TYPE_CHECKING:
     from training.channels import Batch
+    from training.cluster import Cluster
     from training.hyperparameters import Hyperparameters
     from training.losses import Loss
 
@@ -24,18 +26,19 @@ class Stepper:
         trainer: of its parameters.
         loss: of the job.
         settings: `mixup`, `mini_batch_size`, `seed`.
-        hosts: how many add up their gradients.
+        cluster: of the hosts, which add up their gradients with dist_sync.
     """
 
     def __init__(
-        self, network: Any, trainer: Any, loss: Loss, settings: Hyperparameters, hosts: int
+        self, network: Any, trainer: Any, loss: Loss, settings: Hyperparameters, cluster: Cluster
     ) -> None:
         self._network = network
         self._trainer = trainer
         self._loss = loss
         self._mixup = settings.mixup
         self._seed = settings.seed
-        together = hosts if settings.kv_store != "dist_async" else 1
+        self._cluster = cluster
+        together = 1 if cluster.kvstore_kind == DIST_ASYNC else cluster.size
         self._photos = settings.mini_batch_size * together
 
     def step(self, batch: Batch, rate: float, place: tuple[int, int]) -> tuple[float, float]:
@@ -58,7 +61,7 @@ class Stepper:
             losses = self._loss(logits, targets)
         losses.backward()
         self._trainer.set_learning_rate(rate)
-        self._trainer.step(self._photos)
+        self._cluster.step(self._trainer, self._photos)
         return _right(logits, batch.labels), float(losses.sum().asscalar())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contracts import TrainingError
-from training.networks import fashion_mnist, inception_v3, resnet, xception
+from training.networks import efficientnet, fashion_mnist, inception_v3, resnet, xception
 
 if TYPE_CHECKING:
     from training.networks.family import Family
@@ -17,6 +17,7 @@ FAMILIES: tuple[Family, ...] = (
     fashion_mnist.CONTEST,
     inception_v3.FAMILY,
     xception.FAMILY,
+    efficientnet.FAMILY,
 )
 
 NETWORKS = {network: family for family in FAMILIES for network in family.networks}

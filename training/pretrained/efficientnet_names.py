@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from training.efficientnet import VARIANTS, scaled_blocks
+from training.networks.efficientnet import VARIANTS, scaled_blocks
 from training.pretrained.form import PYTORCH_EFFICIENTNET, TENSORFLOW_EFFICIENTNET, Form
 from training.pretrained.resnet_names import NORM, PLAIN
 
@@ -93,7 +93,7 @@ def _is_depthwise(whose: str, name: str) -> bool:
 
 
 def gluon_names(names: Collection[str]) -> dict[str, str]:
-    """Each name that is known, and the one by structure in `training.efficientnet`."""
+    """Each name that is known, and the one by structure in `training.networks.efficientnet`."""
     whose = naming(names)
     if whose is None:
         return {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from mxnet.gluon.model_zoo import vision
 
-from training.efficientnet import EPSILON, SAME, SYMMETRIC, Turn, set_form
+from training.networks.efficientnet import EPSILON, SAME, SYMMETRIC, Turn, set_form
 
 PYTORCH_EPSILON = 1e-5
 """Of batch norms in PyTorch, as in Gluon."""

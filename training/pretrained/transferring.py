@@ -10,7 +10,7 @@ import numpy as np
 from mxnet.gluon import nn
 
 from contracts import TrainingError
-from training.efficientnet import Turn
+from training.networks.efficientnet import Turn
 from training.pretrained import architecture
 from training.pretrained.form import adapt
 from training.pretrained.symbol_network import SymbolNetwork
@@ -53,7 +53,7 @@ def transfer(network: Any, pretrained: Pretrained, *, head: bool = True) -> Tran
     """Copy weights into a network, which is given the form that they need (`form.adapt`).
 
     Args:
-        network: initialised, from `training.networks.build`, `training.efficientnet` or
+        network: initialised, from `training.networks.build`, `training.networks.efficientnet` or
             `symbol_network.build_symbol`.
         pretrained: as `load` returns it.
         head: False draws the head anew even where the number of classes is the same.
@@ -233,7 +233,7 @@ def _name(network: Any) -> str:
 
 
 def _is_turned(network: Any) -> bool:
-    """Whether kernels stand the other way round in it (`training.efficientnet.Turn`)."""
+    """Whether kernels stand the other way round in it (`training.networks.efficientnet.Turn`)."""
     found = []
 
     def look(block: Any) -> None:

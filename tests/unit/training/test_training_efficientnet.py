@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 
 from contracts import TrainingError
-from training.efficientnet import (
+from training.networks.efficientnet import (
     VARIANTS,
     Turn,
     efficientnet,

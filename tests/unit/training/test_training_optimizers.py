@@ -6,6 +6,7 @@ import pytest
 from mxnet import autograd
 from mxnet.gluon import nn
 
+from training.cluster import Cluster
 from training.hyperparameters import Hyperparameters
 from training.optimizers import make_trainer, memory, restore_memory
 
@@ -14,7 +15,7 @@ def trained(steps, optimizer, restored=None, **settings):
     """A dense layer after so many steps from ones; (its weights, its trainer)."""
     layer = nn.Dense(1, in_units=3, use_bias=False, weight_initializer="ones")
     layer.initialize()
-    trainer = make_trainer(layer, Hyperparameters(optimizer=optimizer, **settings))
+    trainer = make_trainer(layer, Hyperparameters(optimizer=optimizer, **settings), Cluster())
     trainer.set_learning_rate(0.1)
     if restored:
         layer.weight.set_data(mx.nd.array(restored[0]))

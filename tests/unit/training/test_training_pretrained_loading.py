@@ -26,7 +26,7 @@ from torch_files import stored, zip_file
 
 from contracts import TrainingError
 from photo import Preparation
-from training.efficientnet import efficientnet
+from training.networks.efficientnet import efficientnet
 from training.networks import initialise
 from training.pretrained import download, load, transfer
 from training.pretrained.form import PYTORCH_EFFICIENTNET, TENSORFLOW_EFFICIENTNET

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from mxnet.gluon.model_zoo import vision
 
-from training.efficientnet import efficientnet
+from training.networks.efficientnet import efficientnet
 from training.pretrained import load, transfer
 from training.pretrained.weights_file import read_weights
 

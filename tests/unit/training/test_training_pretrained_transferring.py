@@ -8,7 +8,7 @@ import pytest
 from mxnet.gluon.model_zoo import vision
 
 from contracts import PARAMS_FILE, SYMBOL_FILE, TrainingError
-from training.efficientnet import efficientnet
+from training.networks.efficientnet import efficientnet
 from training.networks import as_symbol, build, initialise
 from training.pretrained import Form, Pretrained, adapt, build_symbol, guess, load, transfer
 from training.pretrained.architecture import gluon_names

@@ -15,6 +15,7 @@ import mxnet as mx
 from mxnet.gluon import HybridBlock, nn
 
 from contracts import TrainingError
+from training.networks.family import Family
 
 SAME, SYMMETRIC = "same", "symmetric"
 PADDINGS: Final = (SAME, SYMMETRIC)
@@ -319,3 +320,12 @@ class _Squeeze(HybridBlock):
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803 - Gluon's own name
         factor = self.expand(_activate(F, self.reduce(self.pool(x)), "swish"))
         return F.broadcast_mul(x, F.sigmoid(factor))
+
+
+FAMILY = Family(
+    name="efficientnet",
+    networks=tuple(VARIANTS),
+    features=feature_maps,
+    initializer=lambda: mx.init.MSRAPrelu(factor_type="out", slope=0),
+    smallest=32,
+)
