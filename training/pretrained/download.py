@@ -120,6 +120,7 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme != "https":
+            fp.close()
             raise TrainingError(
                 f"{shown(req.full_url)} leads to {shown(newurl)}, which is no https"
             )
@@ -135,6 +136,8 @@ def _fetch(address: str, path: Path) -> None:
         with opener.open(request, timeout=TIMEOUT) as answer, path.open("wb") as stream:
             _copy(answer, stream, address)
     except (urllib.error.URLError, OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the answer too
         raise TrainingError(
             f"{shown(address)} could not be fetched ({error})",
             hint="try again, or download it yourself and give the file",
