@@ -90,19 +90,23 @@ class Cluster:
         return None if self.kvstore_kind is None else self.kvstore_kind == DIST_ASYNC
 
     def step(self, trainer: mx.gluon.Trainer, batch_size: int) -> None:
-        """`trainer.step`, which on several hosts has ended when this returns.
+        """`trainer.step`, with the first weights settled before the first gradients are sent.
 
-        MXNet 1.9.1 with oneDNN otherwise trains on wrong numbers: where Python runs ahead of the
-        servers' answers, four hosts' weights were off by up to 8.7 after five steps, and one
-        host's differed from the others'. With the wait they agree with one process within 2e-7.
+        Trainer's first step asks for the weights and sends gradients under the same keys without
+        waiting (MXNet 1.9.1). Where servers only add gradients up, an answer that comes late then
+        holds the gradients' sum in place of the weights: of four hosts, one went on with weights
+        that were off by 8.7.
 
         Args:
             trainer: made with `kvstore` and `update_on_kvstore`.
             batch_size: of all hosts together, by which the gradients' sum is divided.
         """
-        trainer.step(batch_size)
-        if self.kvstore is not None:
+        if self.kvstore is not None and trainer._params_to_init:  # noqa: SLF001 - nothing public
+            if not trainer._kv_initialized:  # noqa: SLF001 - as above
+                trainer._init_kvstore()  # noqa: SLF001 - as above
+            trainer._init_params()  # noqa: SLF001 - as above
             mx.nd.waitall()
+        trainer.step(batch_size)
 
     def gathered(self, value: Any) -> list[Any]:
         """What every host has given to its call of the same turn, by rank; waits for all.
@@ -121,10 +125,10 @@ def started(
 ) -> Iterator[Cluster]:
     """Join the hosts of the job; on leaving, wait until all have come to the end of their block.
 
-    Every host must begin with the same weights (one seed, or one checkpoint), and take the same
-    number of steps (by `Cluster.step`) with `dist_sync`. Where a host is lost, this process ends
-    with exit code 1 and a failure file within GRACE_SECONDS, even if MXNet waits for that host at
-    the moment; and MXNet is not torn down, for it would wait again.
+    Every host must begin with the same weights (one seed, or one checkpoint), and with `dist_sync`
+    take the same number of steps, by `Cluster.step`. Where a host is lost, this process ends with
+    exit code 1 and a failure file within GRACE_SECONDS, even if MXNet waits for that host at the
+    moment; and MXNet is not torn down, for it would wait again.
 
     Args:
         environment: whose resourceconfig.json names the hosts.

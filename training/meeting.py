@@ -140,7 +140,7 @@ class _Peer:
     def listen(self) -> str:
         """Take in what comes, to the end; the sentence that says who is lost."""
         message: dict[str, Any] = {"lost": f"host {self.host} has left the training before its end"}
-        with contextlib.suppress(OSError, ValueError):
+        with self._lines, contextlib.suppress(OSError, ValueError):
             while line := self._lines.readline():
                 received = json.loads(line)
                 if "lost" in received:
@@ -150,8 +150,13 @@ class _Peer:
         self._arrived.put(message)
         return str(message["lost"])
 
+    def abandon(self) -> None:
+        """Close a connection that no thread listens to."""
+        self._lines.close()
+        self._connection.close()
+
     def close(self) -> None:
-        """End the connection, and the thread that listens to it."""
+        """End the connection, and with it the thread that listens."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
@@ -172,7 +177,11 @@ def meet(
     else:
         peers = [_join(venue, host, deadline, within_seconds)]
     meeting = Meeting(rank, venue, peers, on_lost)
-    meeting.gathered(host)  # nobody goes on before everybody is there
+    try:
+        meeting.gathered(host)  # nobody goes on before everybody is there
+    except BaseException:
+        meeting.close()
+        raise
     return meeting
 
 
@@ -187,7 +196,7 @@ def _receive_all(venue: Venue, deadline: float, within_seconds: float) -> list[_
                     found[peer.host] = peer
     except TimeoutError:
         for peer in found.values():
-            peer.close()
+            peer.abandon()
         raise TrainingError(
             f"{', '.join(missing)} did not come to {venue} within {within_seconds:g} s",
             hint="see the logs of those hosts; all must reach each other over TCP",

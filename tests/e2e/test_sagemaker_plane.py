@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import signal
 import subprocess
 import sys
+import tarfile
 import textwrap
 import time
 from pathlib import Path
@@ -31,6 +34,10 @@ def train():
     (record,) = (base / "input/data/train").iterdir()
     (base / "model/weights").write_bytes(record.read_bytes())
     print("Epoch[0] Validation-accuracy=0.9", flush=True)
+    resources = json.loads((base / "input/config/resourceconfig.json").read_text())
+    if len(resources["hosts"]) > 1:
+        print(json.dumps(resources), flush=True)
+        (base / "model" / resources["current_host"]).write_text("here")
     time.sleep(float(settings.get("seconds", 0)))
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -128,7 +135,7 @@ def plane(cloud, aws, tmp_path):
         running.end(signal.SIGTERM)
 
 
-def train(plane, name, **hyperparameters):
+def train(plane, name, *, hosts=1, **hyperparameters):
     """Start a training job."""
     source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/data/train"}
     plane.sagemaker.create_training_job(
@@ -144,7 +151,7 @@ def train(plane, name, **hyperparameters):
         OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/output/"},
         ResourceConfig={
             "InstanceType": "ml.m5.large",
-            "InstanceCount": 1,
+            "InstanceCount": hosts,
             "VolumeSizeInGB": 1,
         },
         StoppingCondition={"MaxRuntimeInSeconds": 60},
@@ -203,6 +210,31 @@ def test_from_training_to_an_answer_and_back_to_nothing(plane, aws):
         logGroupName="/aws/sagemaker/TrainingJobs", logStreamName=name
     )
     assert [one["message"] for one in events["events"]] == ["Epoch[0] Validation-accuracy=0.9"]
+
+
+def test_two_hosts_print_who_they_are(plane, aws):
+    """A job of InstanceCount 2: two log streams, one artifact of what both wrote."""
+    train(plane, "pair", hosts=2)
+    waiter = plane.sagemaker.get_waiter("training_job_completed_or_stopped")
+    waiter.wait(TrainingJobName="pair", WaiterConfig=SOON)
+    job = plane.sagemaker.describe_training_job(TrainingJobName="pair")
+    assert job["TrainingJobStatus"] == "Completed", job
+    group = "/aws/sagemaker/TrainingJobs"
+    streams = aws("logs").describe_log_streams(
+        logGroupName=group, logStreamNamePrefix="pair/algo-"
+    )["logStreams"]
+    seen = []
+    for stream in streams:
+        events = aws("logs").get_log_events(
+            logGroupName=group, logStreamName=stream["logStreamName"]
+        )["events"]
+        resources = json.loads(events[1]["message"])
+        assert stream["logStreamName"].startswith(f"pair/{resources['current_host']}-")
+        seen.append((resources["current_host"], resources["hosts"]))
+    assert sorted(seen) == [(host, ["algo-1", "algo-2"]) for host in ("algo-1", "algo-2")]
+    body = aws("s3").get_object(Bucket=BUCKET, Key=f"output/pair/output/{ARTIFACT_FILE}")["Body"]
+    with tarfile.open(fileobj=io.BytesIO(body.read())) as archive:
+        assert sorted(archive.getnames()) == ["algo-1", "algo-2", "weights"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
