@@ -8,6 +8,7 @@ import onnxruntime as ort
 import pytest
 
 from contracts import TrainingError
+from training.networks import as_symbol, initialise, parameters
 from training.networks.efficientnet import (
     VARIANTS,
     Turn,
@@ -17,7 +18,6 @@ from training.networks.efficientnet import (
     scaled_channels,
     set_form,
 )
-from training.networks import as_symbol, initialise, parameters
 from training.onnx_export import export_onnx
 
 PUBLISHED = {

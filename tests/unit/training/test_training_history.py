@@ -2,8 +2,8 @@
 
 import pytest
 
-from training.hyperparameters import Hyperparameters
 from training.history import Epoch, best_of, stops_early
+from training.hyperparameters import Hyperparameters
 
 
 def epochs(*accuracies, size=112):

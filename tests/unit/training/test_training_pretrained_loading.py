@@ -26,8 +26,8 @@ from torch_files import stored, zip_file
 
 from contracts import TrainingError
 from photo import Preparation
-from training.networks.efficientnet import efficientnet
 from training.networks import initialise
+from training.networks.efficientnet import efficientnet
 from training.pretrained import download, load, transfer
 from training.pretrained.form import PYTORCH_EFFICIENTNET, TENSORFLOW_EFFICIENTNET
 from training.pretrained.weights import IMAGENET_MEAN, IMAGENET_STD

@@ -8,8 +8,8 @@ import pytest
 from mxnet.gluon.model_zoo import vision
 
 from contracts import PARAMS_FILE, SYMBOL_FILE, TrainingError
-from training.networks.efficientnet import efficientnet
 from training.networks import as_symbol, build, initialise
+from training.networks.efficientnet import efficientnet
 from training.pretrained import Form, Pretrained, adapt, build_symbol, guess, load, transfer
 from training.pretrained.architecture import gluon_names
 from training.pretrained.form import PYTORCH_RESNET
