@@ -98,7 +98,7 @@ def _card(trained: Trained, version: str) -> dict[str, Any]:
 
 
 def save_params(path: Path, network: Any, weights: dict[str, Any]) -> None:
-    """Weights by the names that `mx.model.load_checkpoint` expects: `arg:` or `aux:` before each."""
+    """Weights as `mx.model.load_checkpoint` expects them: `arg:` or `aux:` before each name."""
     states = set(as_symbol(network).list_auxiliary_states())
     tagged = {f"{'aux' if name in states else 'arg'}:{name}": w for name, w in weights.items()}
     mx.nd.save(str(path), tagged)

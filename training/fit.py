@@ -176,7 +176,7 @@ class Fit:
         progress.seen(len(batch.data), right, loss)
 
     def _end_epoch(self, number: int) -> None:
-        if not all(np.isfinite(v.asnumpy()).all() for v in parameters(self.network).values()):
+        if not all(np.isfinite(array).all() for array in self._weights().values()):
             raise TrainingError(
                 f"the weights of epoch {number} are no finite numbers: the training diverged",
                 hint=f"a lower learning_rate than {self._settings.learning_rate}",
@@ -226,14 +226,19 @@ class Fit:
                 "Storing the best model with validation accuracy: %f", epoch.validation_accuracy
             )
         self.best = epoch
-        self.best_parameters = {n: v.copy() for n, v in parameters(self.network).items()}
+        self.best_parameters = {n: mx.nd.array(a) for n, a in self._weights().items()}
+
+    def _weights(self) -> dict[str, Any]:
+        """By name, as NumPy. oneDNN may still be reordering them behind an inference pass."""
+        mx.nd.waitall()
+        return {name: value.asnumpy() for name, value in parameters(self.network).items()}
 
     def _save(self) -> None:
         self._saved_at = time.perf_counter()
         if self._cluster.rank:
             return
         progress = self._progress
-        arrays = {f"weights/{n}": v.asnumpy() for n, v in parameters(self.network).items()}
+        arrays = {f"weights/{name}": array for name, array in self._weights().items()}
         arrays |= {f"best/{n}": v.asnumpy() for n, v in self.best_parameters.items()}
         counts: dict[str, Any] = {}
         if self._settings.kv_store != "dist_async":  # there the servers alone know it

@@ -77,7 +77,7 @@ def train_command(  # one keyword for each option
       snapshelf train records --out model --epochs 8 --set augmentation_type=crop
       snapshelf train records --out model --pretrained efficientnet-lite0 \\
           --set learning_rate=0.01 --set freeze_epochs=1
-    """
+    """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     size = Dataset.load(records).preparation.size
     hyperparameters = {
         "epochs": str(epochs),

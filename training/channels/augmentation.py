@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from contracts import TrainingError
 
@@ -83,7 +84,8 @@ class Augmentation:
 
     def with_more(self, **ranges: float | None) -> Augmentation:
         """With other ranges where they are not None."""
-        return replace(self, **{name: value for name, value in ranges.items() if value is not None})
+        given: dict[str, Any] = {n: value for n, value in ranges.items() if value is not None}
+        return replace(self, **given)
 
     @property
     def changes_nothing(self) -> bool:

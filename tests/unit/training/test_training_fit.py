@@ -161,7 +161,7 @@ def test_more_frozen_layers_than_there_are_is_told(fit):
 
 def test_a_training_that_diverges_is_told(fit):
     """Before its weights are taken for the best."""
+    diverging = fit(epochs=1)
+    diverging.network[0].weight.data()[:] = np.inf
     with pytest.raises(TrainingError, match="no finite numbers"):
-        diverging = fit(epochs=1)
-        diverging.network[0].weight.data()[:] = np.inf
         diverging.run()

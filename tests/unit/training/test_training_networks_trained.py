@@ -53,13 +53,8 @@ def check(name, shape, settings):
     assert all(np.isfinite(value.asnumpy()).all() for value in parameters(network).values())
     assert (first.data() != drawn).sum() > 0
 
-<<<<<<< HEAD
-    model = export_onnx(as_symbol(network), parameters(network), (3, *shape[1:]))
-=======
     centre(network, data)
-    symbol = mx.sym.softmax(as_symbol(network), name="softmax")
-    model = export_onnx(symbol, parameters(network), (3, *shape[1:]))
->>>>>>> networks
+    model = export_onnx(as_symbol(network), parameters(network), (3, *shape[1:]))
     photos = data[:3].asnumpy()
     (found,) = ort.InferenceSession(model).run(["probabilities"], {"data": photos})
     expected = network(mx.nd.array(photos)).softmax().asnumpy()
