@@ -56,12 +56,17 @@ KERAS = (
 LITE0 = (
     "--pretrained",
     "efficientnet-lite0",
-    "learning_rate=0.01",
+    "learning_rate=0.02",
     "lr_schedule=cosine",
-    "warmup_epochs=0.5",
-    "augmentation_type=crop_color",
-    "label_smoothing=0.1",
+    "freeze_epochs=2",
+    "freeze_statistics=1",
+    "body_lr_factor=0.1",
+    "augmentation_type=crop",
+    "min_area=0.4",
+    "colour_jitter=0.2",
+    "label_smoothing=0.05",
 )
+"""The head first, then all of it, what was learnt elsewhere more gently."""
 
 MARKETPLACE = (
     "--network",
@@ -115,8 +120,8 @@ RECIPES = {
     "olx5-nothing": Recipe(OLX, OLX_TEST, (*MARKETPLACE, "lr_decay=0.2")),
     "olx5-constant": Recipe(OLX, OLX_TEST, (*MARKETPLACE, "lr_schedule=constant")),
     "olx5-transfer": Recipe(OLX, OLX_TEST, (*LITE0, "--epochs", "6")),
-    "olx5-transfer-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), (*LITE0, "--epochs", "6")),
-    "clothing10-transfer": Recipe(CLOTHES, CLOTHES_TEST, (*LITE0, "--epochs", "6")),
+    "olx5-transfer-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), (*LITE0, "--epochs", "5")),
+    "clothing10-transfer": Recipe(CLOTHES, CLOTHES_TEST, (*LITE0, "--epochs", "5")),
     "mobile-or-not": Recipe(OLX, OLX_TEST, (*LITE0, "--epochs", "4"), positive="mobile"),
 }
 

@@ -3,8 +3,8 @@
     python benchmarks/training_speed.py RECORDS NETWORK [--torch PYTHON] [--rounds 7] [--steps 10]
 
 RECORDS is a folder that `snapshelf prepare` wrote; NETWORK is resnet18, resnet34, resnet20,
-resnet32 or refund_cnn, in pictures of the records' size. PYTHON is an interpreter that has torch; without it
-that part is left out. Each round takes so many steps with every one in turn, so that all see the
+resnet32 or refund_cnn, in pictures of the records' size. PYTHON is an interpreter that has torch;
+without it that part is left out. Each round takes so many steps with every one in turn, so that all see the
 same weather; the medians of the rounds are told, in photos a second, and ours as a ratio of each.
 """
 

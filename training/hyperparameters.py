@@ -128,6 +128,7 @@ class Hyperparameters:
     frozen_layers: int = _own.whole(0, 0, "Layers, from the first, that keep their weights.")
     freeze_epochs: int = _own.whole(0, 0, "Epochs in which only the head is trained.")
     body_lr_factor: float = _own.number(1.0, "Learning rate of all but the head, as a share.")
+    freeze_statistics: bool = _own.flag("Batch norms keep the statistics that they came with.")
     lr_schedule: str = _own.choice("exponential", LR_SCHEDULES, "How the learning rate changes.")
     lr_decay: float = _own.number(0.05, "Of the exponentials: exp(-lr_decay) is left an epoch.")
     lr_min: float = _own.number(0.0, "Where `polynomial`, `cosine` and the cyclical ones end.")
@@ -216,6 +217,11 @@ class Hyperparameters:
             ("top_k", self.top_k != 1, "an integer above 1"),
             ("frozen_layers", not (self.frozen_layers and not self.starts_trained), _TRAINED),
             ("freeze_epochs", not (self.freeze_epochs and not self.starts_trained), _TRAINED),
+            (
+                "freeze_statistics",
+                not (self.freeze_statistics and not self.starts_trained),
+                _TRAINED,
+            ),
             ("mixup", not (self.mixup and self.multi_label), "0 with multi_label=1"),
             (
                 "sampling",

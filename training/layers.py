@@ -80,7 +80,7 @@ class LearningPlan:
         for name, parameter in self._network.collect_params().items():
             if name in self._weights:
                 parameter.grad_req = "null" if name in fixed else "write"
-        hold_statistics(self._network, held)
+        hold_statistics(self._network, self._body if self._settings.freeze_statistics else held)
         self._network.hybridize(static_alloc=True, static_shape=True)  # builds its graph anew
         self._fixed = fixed
 

@@ -147,5 +147,6 @@ def _print_answer(answer: Answer, count: int) -> None:
         return
     ranked = answer.reply["categories"][:count]
     told = "  ".join(f"{each['category']} {each['probability']:.1%}" for each in ranked)
-    unsure = "" if answer.reply["verdict"] == ranked[0]["category"] else "  (below threshold)"
+    reason = answer.reply.get("reason")
+    unsure = f"  ({reason})" if reason else ""
     print(f"{answer.photo:<{_PATH_WIDTH}}  {told}{unsure}")

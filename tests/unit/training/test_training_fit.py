@@ -143,6 +143,21 @@ def test_frozen_layers_keep_their_weights_and_statistics(fit):
     assert any("conv" in name for name in moved)
 
 
+def test_held_statistics_stay_while_their_layers_learn(fit):
+    """A few photos a batch tell less of all photos than what was learnt elsewhere."""
+    held = fit(pretrained="x", use_pretrained_model=True, freeze_statistics=True)
+    before = weights(held)
+    held.run()
+    moved = {name for name, value in weights(held).items() if (value != before[name]).any()}
+    assert any("conv" in name for name in moved)
+    assert not any("running" in name for name in moved)
+    assert not any(
+        layer._kwargs["use_global_stats"]
+        for layer in held.network
+        if isinstance(layer, nn.BatchNorm)
+    )
+
+
 def test_a_body_of_its_own_rate_moves_less(fit):
     """body_lr_factor=0 leaves its weights where they were."""
     held = fit(body_lr_factor=0.0)

@@ -16,6 +16,9 @@ OTHER_HEADS = [
     ("contest_cnn", "pool", {}),
 ]
 
+LEAST_MAP = {"efficientnet": 64}
+"""Sides at which the last maps are 2 x 2: over one pixel, a batch norm multiplies every rounding."""
+
 
 def train_a_step(network, data, labels):
     """One step of plain SGD; the losses (N,) before it."""
@@ -65,7 +68,7 @@ def check(name, shape, settings):
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_a_network_learns_and_is_exported(name):
     """A step changes its first layer and leaves numbers; within 1e-4 in ONNX Runtime."""
-    size = NETWORKS[name].smallest
+    size = max(NETWORKS[name].smallest, LEAST_MAP.get(NETWORKS[name].name, 0))
     check(name, (3, size, size), {})
 
 
