@@ -28,6 +28,8 @@ def main() -> int:
     )
     stopped = _on_sigterm()
     try:
+        # By an attempt before this one, if its folder is used again.
+        environment.failure_file.unlink(missing_ok=True)
         from training.job import train
 
         train(environment, stopped)
