@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ERRORS_ONLY = 3
 
 _AGAIN = "train the model again"
+_DEPLOY = "deploy what `snapshelf train` or, of SageMaker's own artifact, `snapshelf convert` wrote"
 _PROBABILITIES, _LOGITS = "probabilities", "logits"
 
 
@@ -138,9 +139,7 @@ def _read_card(path: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise ArtifactError(
-            f"{path.name} is missing from the artifact", hint="deploy what `snapshelf train` wrote"
-        ) from error
+        raise ArtifactError(f"{path.name} is missing from the artifact", hint=_DEPLOY) from error
     except ValueError as error:
         raise ArtifactError(f"{path.name} is not JSON: {error}", hint=_AGAIN) from error
     if not isinstance(card, dict):
@@ -157,6 +156,4 @@ def _open_session(path: Path, threads: int) -> Any:
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exceptions share no base of their own
-        raise ArtifactError(
-            f"{path.name} cannot be loaded: {error}", hint="deploy what `snapshelf train` wrote"
-        ) from error
+        raise ArtifactError(f"{path.name} cannot be loaded: {error}", hint=_DEPLOY) from error

@@ -25,7 +25,7 @@ from contracts import (
 )
 from infra import processes
 from infra.deploy.plan import find_artifact
-from infra.sagemaker.artifacts import pack
+from infra.sagemaker.artifacts import pack, unpack
 from scripts.locks import sole_use
 
 if TYPE_CHECKING:
@@ -77,15 +77,46 @@ def train(
             _lay_out_model(folder, find_artifact(model))
         checkpoints = _checkpoints(out, records, hyperparameters, model)
         (folder / "checkpoints").symlink_to(checkpoints)
-        code = _run(folder, on_log)
-        if code:
-            raise _failure(folder, code)
+        _run(folder, "train", on_log)
         pack([folder / "model"], folder / ARTIFACT_FILE)
         card: dict[str, Any] = json.loads((folder / "model" / MODEL_CARD_FILE).read_text())
         shutil.rmtree(out / REPORT_FOLDER, ignore_errors=True)
         shutil.move(folder / "output" / "data", out / REPORT_FOLDER)
         (folder / ARTIFACT_FILE).replace(out / ARTIFACT_FILE)
         shutil.rmtree(checkpoints)
+        return card
+
+
+def convert(
+    artifact: Path, out: Path, settings: Mapping[str, str], on_log: Callable[[str], None]
+) -> dict[str, Any]:
+    """Make of SageMaker's own artifact one that hosting loads.
+
+    Args:
+        artifact: model.tar.gz, or the folder that it is in.
+        out: made if missing; the new model.tar.gz appears in it when it is whole.
+        settings: strings, as `training.conversion.Told` reads them.
+        on_log: takes the lines of the program's log as they come.
+
+    Returns:
+        The model card.
+
+    Raises:
+        SnapshelfError: it is no such artifact, or `out` cannot be used.
+    """
+    source = find_artifact(artifact).resolve()
+    with _job_folder(out) as folder:
+        (folder / "input" / "config").mkdir(parents=True)
+        (folder / "input" / "config" / "hyperparameters.json").write_text(
+            json.dumps(dict(settings))
+        )
+        channel = folder / "input" / "data" / "model"
+        channel.mkdir(parents=True)
+        unpack(source, channel)
+        _run(folder, "convert", on_log)
+        pack([folder / "model"], folder / ARTIFACT_FILE)
+        card: dict[str, Any] = json.loads((folder / "model" / MODEL_CARD_FILE).read_text())
+        (folder / ARTIFACT_FILE).replace(out / ARTIFACT_FILE)
         return card
 
 
@@ -140,21 +171,23 @@ def _lay_out_model(folder: Path, artifact: Path) -> None:
     (channel / ARTIFACT_FILE).symlink_to(artifact.resolve())
 
 
-def _run(folder: Path, on_log: Callable[[str], None]) -> int:
+def _run(folder: Path, command: str, on_log: Callable[[str], None]) -> None:
     environ = {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         **{name: value for name, value in os.environ.items() if name.startswith("OMP_")},
         BASE_DIR_VARIABLE: str(folder),
         "PYTHONPATH": str(PROJECT),
     }
-    argv = [sys.executable, "-m", "training", "train"]
+    argv = [sys.executable, "-m", "training", command]
     with processes.spawn(argv, env=environ, stdout=subprocess.PIPE) as process:
         try:
             for line in process.stdout or ():
                 on_log(line.decode(errors="replace").rstrip("\n"))
-            return process.wait()
+            code = process.wait()
         finally:
             processes.stop(process, grace_seconds=0)
+    if code:
+        raise _failure(folder, code)
 
 
 def _failure(folder: Path, code: int) -> TrainingError:

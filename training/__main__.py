@@ -1,4 +1,4 @@
-"""The program of the training image: `train`, in SageMaker's container layout."""
+"""The program of the training image: `train` or `convert`, in SageMaker's container layout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Run the job; 0 when an artifact stands in the model folder, 1 with a failure file if not."""
+    """Run the job; 0 when an artifact stands in the model folder, 1 with a failure file if not.
+
+    SageMaker's argument is `train`. With `convert` a former artifact in the channel `model` is made
+    one that hosting loads (`training.conversion`).
+    """
     environment = Environment.from_environ(os.environ)
     # MXNet reads it while it is imported, and without it runs on one thread.
     os.environ["OMP_NUM_THREADS"] = str(environment.threads)
@@ -28,9 +32,16 @@ def main() -> int:
     )
     stopped = _on_sigterm()
     try:
-        from training.job import train
+        # By an attempt before this one, if its folder is used again.
+        environment.failure_file.unlink(missing_ok=True)
+        if sys.argv[1:] == ["convert"]:
+            from training.conversion import convert
 
-        train(environment, stopped)
+            convert(environment)
+        else:
+            from training.job import train
+
+            train(environment, stopped)
     except Exception as error:  # noqa: BLE001 - whatever it is, SageMaker is told through the file
         _write_failure(environment, error)
         return 1

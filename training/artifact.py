@@ -60,21 +60,27 @@ def write_artifact(model_dir: Path, trained: Trained) -> dict[str, Any]:
     """Write what becomes model.tar.gz into a folder, made if missing, and return the model card."""
     model_dir.mkdir(parents=True, exist_ok=True)
     logits = as_symbol(trained.network)
-    multi_label = trained.settings.multi_label
     # The label's variable is `softmax_label` in either case, as the built-in algorithm has it.
-    ending = mx.sym.LogisticRegressionOutput if multi_label else mx.sym.SoftmaxOutput
+    several = trained.settings.multi_label
+    ending = mx.sym.LogisticRegressionOutput if several else mx.sym.SoftmaxOutput
     ending(logits, name="softmax").save(str(model_dir / SYMBOL_FILE))
     params = model_dir / PARAMS_FILE.format(epoch=trained.epoch)
     save_params(params, trained.network, trained.weights)
     size = trained.settings.image_shape[1]
     shape = (PHOTO_CHANNELS, size, size)  # grey is made inside the network
     (model_dir / SHAPES_FILE).write_text(json.dumps([{"name": "data", "shape": [1, *shape]}]))
+    return write_served(model_dir, trained)
+
+
+def write_served(model_dir: Path, trained: Trained) -> dict[str, Any]:
+    """Write what hosting reads of an artifact, ONNX model and model card; returns the card."""
+    size = trained.settings.image_shape[1]
     onnx = export_onnx(
-        logits,
+        as_symbol(trained.network),
         trained.weights,
-        shape,
+        (PHOTO_CHANNELS, size, size),
         temperature=trained.trust.temperature,
-        multi_label=multi_label,
+        multi_label=trained.settings.multi_label,
     )
     (model_dir / ONNX_FILE).write_bytes(onnx)
     card = _card(trained, hashlib.sha256(onnx).hexdigest()[:VERSION_DIGITS])
@@ -91,7 +97,7 @@ def _card(trained: Trained, version: str) -> dict[str, Any]:
         "multi_label": trained.settings.multi_label,
         "photo": trained.preparation.to_dict(),
         "threshold": trained.trust.default,
-        **trained.trust.to_card(),
+        **(trained.trust.to_card() if trained.trust.fitted else {}),
         "metrics": trained.metrics,
         "hyperparameters": trained.settings.document(),
     }

@@ -85,6 +85,7 @@ class Fit:
         self.best: Epoch | None = None
         self.best_parameters: dict[str, Any] = {}
         self._settings = settings
+        self._top_k = 0 if settings.multi_label else settings.top_k
         self._inputs = inputs
         self._folder = folder
         self._identity = identity
@@ -165,6 +166,9 @@ class Fit:
                 self._save()
         self._speed = speed.per_second(progress.photos)
         logger.info("Epoch[%d] Train-accuracy=%f", number, progress.right / progress.photos)
+        if self._top_k:
+            share = progress.among / progress.photos
+            logger.info("Epoch[%d] Train-top_k_accuracy_%d=%f", number, self._top_k, share)
         logger.info("Epoch[%d] Time cost=%.3f", number, speed.seconds)
         return True
 
@@ -172,8 +176,7 @@ class Fit:
         progress = self._progress
         position = progress.epoch + progress.batch / total
         rate = learning_rate(self._settings, position, scores(self.history))
-        right, loss = self._stepper.step(batch, rate, (progress.epoch, progress.batch))
-        progress.seen(len(batch.data), right, loss)
+        progress.seen(self._stepper.step(batch, rate, (progress.epoch, progress.batch)))
 
     def _end_epoch(self, number: int) -> None:
         if not all(np.isfinite(array).all() for array in self._weights().values()):
@@ -206,9 +209,9 @@ class Fit:
             return None, None
         found = outputs(self.network, inputs.validation, settings.sizes[number], inputs.preparation)
         logger.info("Epoch[%d] Validation-accuracy=%f", number, found.accuracy)
-        if settings.top_k and not settings.multi_label:
-            figure = found.top_k_accuracy(settings.top_k)
-            logger.info("Epoch[%d] Validation-top_k_accuracy_%d=%f", number, settings.top_k, figure)
+        if self._top_k:
+            share = found.top_k_accuracy(self._top_k)
+            logger.info("Epoch[%d] Validation-top_k_accuracy_%d=%f", number, self._top_k, share)
         return found.accuracy, found.loss
 
     def _keep(self, epoch: Epoch) -> None:

@@ -24,12 +24,13 @@ FREE = frozenset(
         "max_minutes",
         "num_training_samples",
         "threshold",
-        "top_k",
         "tracking",
         "wanted_precision",
     }
 )
-"""Settings that say when to end, or what to tell; the weights up to there do not depend on them."""
+"""Settings that say when to end, or what to tell; the weights up to there do not depend on them.
+
+`top_k` is none of them: a checkpoint within an epoch holds a count by it."""
 
 
 def identity(

@@ -213,4 +213,4 @@ def _examine(environment: Environment, job: Job, fit: Fit, metrics: dict[str, An
 
 
 def _untested(settings: Hyperparameters) -> Trust:
-    return Trust(default=settings.threshold or DEFAULT_THRESHOLD)
+    return Trust(default=settings.threshold or DEFAULT_THRESHOLD, fitted=False)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training.history import Epoch
+
+if TYPE_CHECKING:
+    from training.steps import Seen
 
 
 @dataclass(slots=True)
@@ -17,6 +20,7 @@ class Progress:
         epoch: under way, from 0.
         batch: how many of its batches are done.
         right: of the epoch's photos so far, how many were answered rightly.
+        among: how many had their label among the `top_k` best.
         loss: the sum of their losses.
         photos: how many.
         history: of the epochs that have ended.
@@ -25,6 +29,7 @@ class Progress:
     epoch: int = 0
     batch: int = 0
     right: float = 0.0
+    among: float = 0.0
     loss: float = 0.0
     photos: int = 0
     history: list[Epoch] = field(default_factory=list)
@@ -36,23 +41,26 @@ class Progress:
         """Of training, this run's and those that were interrupted before it."""
         return self._seconds_before + time.perf_counter() - self._began
 
-    def seen(self, photos: int, right: float, loss: float) -> None:
+    def seen(self, seen: Seen) -> None:
         """A batch is done."""
         self.batch += 1
-        self.photos += photos
-        self.right += right
-        self.loss += loss
+        self.photos += seen.photos
+        self.right += seen.right
+        self.among += seen.among
+        self.loss += seen.loss
 
     def end_epoch(self, epoch: Epoch) -> None:
         """Go on to the next."""
         self.history.append(epoch)
         self.epoch += 1
-        self.batch, self.photos, self.right, self.loss = 0, 0, 0.0, 0.0
+        self.batch = self.photos = 0
+        self.right = self.among = self.loss = 0.0
 
     def state(self) -> dict[str, Any]:
         """JSON-like; floats keep their bits."""
         return {
             "right": self.right,
+            "among": self.among,
             "loss": self.loss,
             "photos": self.photos,
             "seconds": self.seconds,
@@ -66,6 +74,7 @@ class Progress:
             epoch,
             batch,
             state["right"],
+            state["among"],
             state["loss"],
             state["photos"],
             [Epoch(**one) for one in state["history"]],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mxnet as mx
 import numpy as np
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from training.losses import Loss
 
 
+class Seen(NamedTuple):
+    """What a step found of its photos before it learnt from them.
+
+    Attributes:
+        photos: how many there were.
+        right: how many were answered rightly; with several labels, the sum of each's shares.
+        among: how many had their label among the `top_k` best; 0 where nobody asks.
+        loss: the sum of their losses.
+    """
+
+    photos: int
+    right: float
+    among: float
+    loss: float
+
+
 class Stepper:
     """Takes steps with a network, its optimizer and a loss.
 
@@ -25,7 +41,7 @@ class Stepper:
         network: initialised.
         trainer: of its parameters.
         loss: of the job.
-        settings: `mixup`, `mini_batch_size`, `seed`.
+        settings: `mixup`, `mini_batch_size`, `seed`, `top_k`.
         cluster: of the hosts, which add up their gradients with dist_sync.
     """
 
@@ -37,12 +53,13 @@ class Stepper:
         self._loss = loss
         self._mixup = settings.mixup
         self._seed = settings.seed
+        self._top_k = 0 if settings.multi_label else settings.top_k
         self._cluster = cluster
         together = 1 if cluster.kvstore_kind == DIST_ASYNC else cluster.size
         self._photos = settings.mini_batch_size * together
 
-    def step(self, batch: Batch, rate: float, place: tuple[int, int]) -> tuple[float, float]:
-        """Learn from a batch; (photos that were answered rightly, sum of the losses).
+    def step(self, batch: Batch, rate: float, place: tuple[int, int]) -> Seen:
+        """Learn from a batch.
 
         Whatever is random follows from the place, so that a resumed job draws the same.
 
@@ -62,7 +79,9 @@ class Stepper:
         losses.backward()
         self._trainer.set_learning_rate(rate)
         self._cluster.step(self._trainer, self._photos)
-        return _right(logits, batch.labels), float(losses.sum().asscalar())
+        among = _among(logits, batch.labels, self._top_k) if self._top_k else 0.0
+        right = _right(logits, batch.labels)
+        return Seen(len(batch.data), right, among, float(losses.sum().asscalar()))
 
 
 def _right(logits: Any, labels: Any) -> float:
@@ -70,3 +89,10 @@ def _right(logits: Any, labels: Any) -> float:
     if labels.ndim > 1:
         return float(((logits > 0) == (labels > 0)).mean(axis=1).sum().asscalar())
     return float((logits.argmax(axis=1) == labels).sum().asscalar())
+
+
+def _among(logits: Any, labels: Any, k: int) -> float:
+    """How many photos have their label among the `k` best classes."""
+    own = mx.nd.pick(logits, labels, axis=1).expand_dims(1)
+    better = mx.nd.broadcast_greater(logits, own).sum(axis=1)
+    return float((better < k).sum().asscalar())

@@ -94,8 +94,10 @@ class MLflow:
 
         self._mlflow: Any = mlflow
         if not mlflow.environment_variables.MLFLOW_TRACKING_URI.get():
-            folder.mkdir(parents=True, exist_ok=True)
-            mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+            # A database would need SQLAlchemy, which mlflow-skinny comes without; MLflow 3.17 asks
+            # for this word before it writes files.
+            mlflow.environment_variables.MLFLOW_ALLOW_FILE_STORE.set(value=True)
+            mlflow.set_tracking_uri(folder.resolve().as_uri())
         mlflow.start_run(run_name=job_name or None)
         mlflow.log_params(settings.document())
 

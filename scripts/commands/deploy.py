@@ -6,15 +6,17 @@ import functools
 import json
 import os
 import sys
+import tarfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from contracts import ONNX_FILE, SYMBOL_FILE, DeployError
 from infra.deploy.deployment import deploy
 from infra.deploy.executor import OUTCOMES, Action, compare, destroy
-from infra.deploy.plan import DeployOptions, build_plan
+from infra.deploy.plan import DeployOptions, build_plan, find_artifact
 from infra.deploy.scope import scope_of
 from infra.local.settings import DEFAULT_PORT
 from infra.targets import TARGETS, resolve_target
@@ -106,6 +108,8 @@ def deploy_command(
     options = DeployOptions(
         model, image=image, instance_type=instance_type, instance_count=instance_count
     )
+    if image is None:  # another's may read what it likes
+        _refuse_bare(find_artifact(model))
     if plan_only:
         _print_plan(compare(build_plan(scope_of(name, target), options)), as_json=as_json)
         return
@@ -135,6 +139,24 @@ def destroy_command(*, name: str, target: Target, yes: bool, as_json: bool) -> N
         print(json.dumps({"name": name, "target": target.name, "deleted": deleted}))
     else:
         print(f"{len(deleted)} resources deleted" if deleted else "there was nothing to delete")
+
+
+def _refuse_bare(artifact: Path) -> None:
+    """Say before anything is uploaded that SageMaker's own artifact is to be converted.
+
+    Raises:
+        DeployError: it holds MXNet's files alone.
+    """
+    try:
+        with tarfile.open(artifact, "r:gz") as archive:
+            names = {name.rpartition("/")[2] for name in archive.getnames()}
+    except (tarfile.TarError, OSError, EOFError):
+        return  # the endpoint tells what is wrong with it
+    if SYMBOL_FILE in names and ONNX_FILE not in names:
+        raise DeployError(
+            f"{artifact} holds no {ONNX_FILE}: it is an artifact of SageMaker's own algorithm",
+            hint="`snapshelf convert MODEL --classes a,b,... --out DIR`, then deploy DIR",
+        )
 
 
 def _tell(label: str, outcome: str) -> None:

@@ -87,7 +87,7 @@ def train_command(  # one keyword for each option
         **({"max_minutes": str(max_minutes)} if max_minutes else {}),
         **dict(_pair(setting) for setting in settings),
     }
-    card = train(records, out, hyperparameters, _tell, model=model)
+    card = train(records, out, hyperparameters, tell_log, model=model)
     _print(card, out, as_json=as_json)
 
 
@@ -107,7 +107,8 @@ def _pair(setting: str) -> tuple[str, str]:
     return name, value
 
 
-def _tell(line: str) -> None:
+def tell_log(line: str) -> None:
+    """A line of the program's log, on standard error."""
     if not any(noise in line for noise in _NOISE):
         click.echo(line, err=True)
 

@@ -6,7 +6,7 @@ Nothing that comes with the weights is run: see `torch_pickle` and `symbol_netwo
 from training.pretrained.architecture import guess
 from training.pretrained.form import Form, adapt
 from training.pretrained.loading import load
-from training.pretrained.symbol_network import SymbolNetwork, build_symbol
+from training.pretrained.symbol_network import SymbolNetwork, build_symbol, symbol_classes
 from training.pretrained.transferring import Transferred, transfer
 from training.pretrained.weights import Pretrained
 
@@ -19,5 +19,6 @@ __all__ = [
     "build_symbol",
     "guess",
     "load",
+    "symbol_classes",
     "transfer",
 ]

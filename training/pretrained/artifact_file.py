@@ -9,7 +9,7 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
-from contracts import MODEL_CARD_FILE, TrainingError
+from contracts import MODEL_CARD_FILE, SYMBOL_FILE, TrainingError
 from training.pretrained.weights import Pretrained, Statistics
 from training.pretrained.weights_file import MAX_FILE_BYTES, read_params
 
@@ -24,6 +24,16 @@ _SYMBOL_END = "-symbol.json"
 _PARAMS = re.compile(r".*-(\d{4,})\.params", re.ASCII)
 _MAX_ENTRIES: Final = 1000
 _CHANNELS = 3
+
+RAW_MEAN: Final[Statistics] = (0.0, 0.0, 0.0)
+RAW_STD: Final[Statistics] = (1.0, 1.0, 1.0)
+"""Of SageMaker's own artifacts, which tell none: pixels 0..255 as they are, RGB.
+
+AWS has published neither the algorithm's program nor its statistics. The handler of its container
+for compiled Image Classification models (SageMaker Neo, `NeoImageClassificationPredictor`) hands
+the resized RGB pixels on without any; and the networks begin with the batch norm `bn_data`, which
+learns them.
+"""
 
 
 def is_artifact(folder: Path) -> bool:
@@ -89,7 +99,7 @@ def _wanted(names: Mapping[str, Any], source: str) -> list[str]:
 
 def _read(files: Mapping[str, bytes], source: str) -> Pretrained:
     symbol, params, *_ = files.values()
-    mean = std = None
+    mean, std = (RAW_MEAN, RAW_STD) if SYMBOL_FILE in files else (None, None)
     if MODEL_CARD_FILE in files:
         mean, std = _statistics(files[MODEL_CARD_FILE], source)
     try:

@@ -99,6 +99,7 @@ OPERATORS = frozenset(
 to (`_Native`, `_NDArray`) or code by name (`Custom`)."""
 
 DENSE = "FullyConnected"
+MULTI_LABEL = "LogisticRegressionOutput"
 _OPTIONS = ("attrs", "attr", "param")
 """Where a node's options stand, in today's MXNet and before 1.0."""
 
@@ -145,6 +146,24 @@ def build_symbol(pretrained: Pretrained, num_classes: int) -> SymbolNetwork:
     network.head = head
     _state_shapes(network, pretrained, num_classes)
     return network
+
+
+def symbol_classes(pretrained: Pretrained) -> tuple[int, bool]:
+    """How many classes a former artifact tells apart, and whether each is answered by itself.
+
+    Raises:
+        TrainingError: as `build_symbol`.
+    """
+    if pretrained.symbol is None:
+        raise TrainingError(f"{pretrained.source} has no symbol, but weights alone")
+    _, _, options = _last_dense(pretrained.symbol, pretrained.source)
+    ends = {node["op"] for node in json.loads(pretrained.symbol)["nodes"]}
+    try:
+        return int(options["num_hidden"]), MULTI_LABEL in ends
+    except (KeyError, ValueError) as error:
+        raise TrainingError(
+            f"{pretrained.source}: its last layer tells no number of classes ({error!r})"
+        ) from error
 
 
 def _last_dense(symbol: str, source: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:

@@ -137,6 +137,11 @@ class Job:
         """Where the artifact is written."""
         return self.folder / "model"
 
+    @property
+    def checkpoints_dir(self):
+        """Where the job says how far it has come."""
+        return self.folder / "checkpoints"
+
 
 def messages(log):
     """The log's lines without `[time LEVEL] ` before them."""
@@ -163,6 +168,31 @@ def job(tmp_path):
 def settings():
     """Hyperparameters of a job that ends within seconds."""
     return dict(SETTINGS)
+
+
+@pytest.fixture(scope="session")
+def settings_of():
+    """A function that gives `settings` with others among them."""
+
+    def changed(**changes):
+        # A network of a name has no need of a number of layers.
+        dropped = {"num_layers"} if "network" in changes else set()
+        return {name: SETTINGS[name] for name in SETTINGS.keys() - dropped} | changes
+
+    return changed
+
+
+@pytest.fixture(scope="session")
+def make_job(records):
+    """A function that lays out a job on some of the records' splits: `make_job(folder, *splits)`."""
+
+    def make(folder, *splits):
+        job = Job(folder / "job")
+        for split in splits:
+            job.channel(split, records)
+        return job
+
+    return make
 
 
 @pytest.fixture(scope="session")
