@@ -43,6 +43,7 @@ class Trained:
         preparation: how a photo becomes the network's input.
         trust: what its answers are worth.
         metrics: of the job, JSON-like; copied into the card.
+        tree: each class's levels in a tree of categories, from the top down, where there is one.
     """
 
     network: Any
@@ -54,6 +55,7 @@ class Trained:
     preparation: Preparation
     trust: Trust
     metrics: dict[str, Any]
+    tree: dict[str, list[str]] | None = None
 
 
 def write_artifact(model_dir: Path, trained: Trained) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def write_served(model_dir: Path, trained: Trained) -> dict[str, Any]:
     size = trained.settings.image_shape[1]
     onnx = export_onnx(
         as_symbol(trained.network),
-        trained.weights,
+        {name: mx.nd.array(value) for name, value in trained.weights.items()},
         (PHOTO_CHANNELS, size, size),
         temperature=trained.trust.temperature,
         multi_label=trained.settings.multi_label,
@@ -95,6 +97,7 @@ def _card(trained: Trained, version: str) -> dict[str, Any]:
         "network": trained.name,
         "classes": list(trained.classes),
         "multi_label": trained.settings.multi_label,
+        **({"tree": trained.tree} if trained.tree else {}),
         "photo": trained.preparation.to_dict(),
         "threshold": trained.trust.default,
         **(trained.trust.to_card() if trained.trust.fitted else {}),
@@ -106,5 +109,8 @@ def _card(trained: Trained, version: str) -> dict[str, Any]:
 def save_params(path: Path, network: Any, weights: dict[str, Any]) -> None:
     """Weights as `mx.model.load_checkpoint` expects them: `arg:` or `aux:` before each name."""
     states = set(as_symbol(network).list_auxiliary_states())
-    tagged = {f"{'aux' if name in states else 'arg'}:{name}": w for name, w in weights.items()}
+    tagged = {
+        f"{'aux' if name in states else 'arg'}:{name}": mx.nd.array(value)
+        for name, value in weights.items()
+    }
     mx.nd.save(str(path), tagged)

@@ -7,23 +7,21 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import mxnet as mx
 import numpy as np
 
 from contracts import PARAMS_FILE, TrainingError
-from training import checkpoint
 from training.artifact import save_params
-from training.checkpoint import Checkpoint
-from training.cluster import Cluster
+from training.cluster import DIST_ASYNC, Cluster
 from training.evaluate import outputs
 from training.history import Epoch, best_of, scores, stops_early
 from training.layers import LearningPlan, hold_statistics
 from training.losses import Loss
 from training.networks import parameters
-from training.optimizers import make_trainer, memory, restore_memory
+from training.optimizers import make_trainer
 from training.orders import epoch_order
 from training.progress import Progress
 from training.schedules import learning_rate
+from training.snapshots import Snapshots
 from training.steps import Stepper
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ class Fit:
 
     Attributes:
         best: the epoch whose weights won so far, None before there is one.
-        best_parameters: its weights by name.
+        best_parameters: its weights by name, as NumPy.
     """
 
     def __init__(
@@ -88,15 +86,24 @@ class Fit:
         self._top_k = 0 if settings.multi_label else settings.top_k
         self._inputs = inputs
         self._folder = folder
-        self._identity = identity
         self._should_stop = should_stop
         self._tracker = tracker
         self._cluster = cluster or Cluster()
         self._progress = Progress()
+        self._rate = settings.learning_rate
         self._plan = LearningPlan(network, settings)
-        self._trainer = make_trainer(network, settings, self._cluster)
+        photos = min(settings.epoch_photos or inputs.train.photos, inputs.train.photos)
+        self._steps = -(-photos // (settings.mini_batch_size * self._cluster.size))
+        self._trainer = make_trainer(network, settings, self._cluster, self._steps)
         loss = Loss(settings, inputs.train.labels, inputs.classes)
         self._stepper = Stepper(network, self._trainer, loss, settings, self._cluster)
+        self._snapshots = Snapshots(
+            network,
+            self._trainer,
+            folder,
+            identity,
+            has_memory=self._cluster.kvstore_kind != DIST_ASYNC,
+        )
         self._saved_at = time.perf_counter()
 
     @property
@@ -139,7 +146,6 @@ class Fit:
         settings, progress = self._settings, self._progress
         self._plan.begin(number)
         order = epoch_order(settings, self._inputs.train.labels, number)
-        total = -(-len(order) // (settings.mini_batch_size * self._cluster.size))
         batches = self._inputs.train.epoch(
             settings.sizes[number],
             self._inputs.preparation,
@@ -152,7 +158,7 @@ class Fit:
         )
         speed = _Speed(progress.photos)
         for batch in batches:
-            self._step(batch, total)
+            self._step(batch)
             if progress.batch % BATCHES_BETWEEN_LINES == 0:
                 _log_speed(progress, speed.per_second(progress.photos))
             stops, is_over = self._agreed(self._should_stop()), self._agreed(self._out_of_time())
@@ -172,14 +178,14 @@ class Fit:
         logger.info("Epoch[%d] Time cost=%.3f", number, speed.seconds)
         return True
 
-    def _step(self, batch: Batch, total: int) -> None:
+    def _step(self, batch: Batch) -> None:
         progress = self._progress
-        position = progress.epoch + progress.batch / total
-        rate = learning_rate(self._settings, position, scores(self.history))
-        progress.seen(self._stepper.step(batch, rate, (progress.epoch, progress.batch)))
+        position = progress.epoch + progress.batch / self._steps
+        self._rate = learning_rate(self._settings, position, scores(self.history))
+        progress.seen(self._stepper.step(batch, self._rate, (progress.epoch, progress.batch)))
 
     def _end_epoch(self, number: int) -> None:
-        if not all(np.isfinite(array).all() for array in self._weights().values()):
+        if not all(np.isfinite(array).all() for array in self._snapshots.weights().values()):
             raise TrainingError(
                 f"the weights of epoch {number} are no finite numbers: the training diverged",
                 hint=f"a lower learning_rate than {self._settings.learning_rate}",
@@ -189,7 +195,7 @@ class Fit:
         epoch = Epoch(
             number,
             self._settings.sizes[number],
-            self._trainer.learning_rate,
+            self._rate,
             progress.right / progress.photos,
             progress.loss / progress.photos,
             accuracy,
@@ -229,48 +235,18 @@ class Fit:
                 "Storing the best model with validation accuracy: %f", epoch.validation_accuracy
             )
         self.best = epoch
-        self.best_parameters = {n: mx.nd.array(a) for n, a in self._weights().items()}
-
-    def _weights(self) -> dict[str, Any]:
-        """By name, as NumPy. oneDNN may still be reordering them behind an inference pass."""
-        mx.nd.waitall()
-        return {name: value.asnumpy() for name, value in parameters(self.network).items()}
+        self.best_parameters = self._snapshots.weights()
 
     def _save(self) -> None:
         self._saved_at = time.perf_counter()
-        if self._cluster.rank:
-            return
-        progress = self._progress
-        arrays = {f"weights/{name}": array for name, array in self._weights().items()}
-        arrays |= {f"best/{n}": v.asnumpy() for n, v in self.best_parameters.items()}
-        counts: dict[str, Any] = {}
-        if self._settings.kv_store != "dist_async":  # there the servers alone know it
-            remembered, counts = memory(self._trainer)
-            arrays |= {f"memory/{key}": array for key, array in remembered.items()}
-        state = {**progress.state(), "optimizer": counts}
-        checkpoint.save(
-            self._folder,
-            Checkpoint(self._identity, progress.epoch, progress.batch, state, arrays),
-        )
+        if self._cluster.rank == 0:
+            self._snapshots.save(self._progress, self.best_parameters)
 
     def _resume(self) -> None:
-        found = checkpoint.latest(self._folder)
-        if found is None:
-            return
-        if found.identity != self._identity:
-            raise TrainingError(
-                "the checkpoints are of a job with other hyperparameters or other photos",
-                hint="give this job a checkpoint folder (CheckpointConfig.S3Uri) of its own",
-            )
-        weights, best = _under(found.arrays, "weights/"), _under(found.arrays, "best/")
-        for name, parameter in self.network.collect_params().items():
-            parameter.set_data(mx.nd.array(weights[name]))
-        self.best_parameters = {name: mx.nd.array(array) for name, array in best.items()}
-        if counts := found.state["optimizer"]:
-            restore_memory(self._trainer, _under(found.arrays, "memory/"), counts)
-        self._progress = Progress.restored(found.epoch, found.batch, found.state)
-        self.best = best_of(self.history, self._settings.image_shape[1])
-        logger.info("Going on from epoch %d, batch %d", found.epoch, found.batch)
+        found = self._snapshots.restore()
+        if found is not None:
+            self._progress, self.best_parameters = found
+            self.best = best_of(self.history, self._settings.image_shape[1])
 
 
 class _Speed:
@@ -285,10 +261,6 @@ class _Speed:
 
     def per_second(self, photos: int) -> float:
         return (photos - self._photos) / self.seconds
-
-
-def _under(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
-    return {name[len(prefix) :]: a for name, a in arrays.items() if name.startswith(prefix)}
 
 
 def _log_speed(progress: Progress, speed: float) -> None:

@@ -222,6 +222,11 @@ class Hyperparameters:
                 not (self.freeze_statistics and not self.starts_trained),
                 _TRAINED,
             ),
+            (
+                "lr_schedule",
+                not (self.lr_schedule == "plateau" and self.kv_store == "dist_async"),
+                "another than plateau with kv_store=dist_async, whose servers see no accuracy",
+            ),
             ("mixup", not (self.mixup and self.multi_label), "0 with multi_label=1"),
             (
                 "sampling",

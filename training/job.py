@@ -135,7 +135,7 @@ def _fit(
     if fit.best is None:
         raise TrainingError("the job was stopped before its first epoch at full size had ended")
     for name, parameter in job.start.network.collect_params().items():
-        parameter.set_data(fit.best_parameters[name])
+        parameter.set_data(mx.nd.array(fit.best_parameters[name]))
     return fit
 
 
@@ -183,6 +183,7 @@ def _finish(
         job.preparation,
         trust,
         metrics,
+        job.tree,
     )
     card = write_artifact(environment.model_dir, trained)
     for kept in environment.checkpoints_dir.glob("*.params"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
 from mxnet import gluon
+
+from training.cluster import DIST_ASYNC
+from training.schedules import learning_rate
 
 if TYPE_CHECKING:
     from training.cluster import Cluster
@@ -15,9 +19,11 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"(\d+)/(\d+|-)")
 
 
-def make_trainer(network: Any, settings: Hyperparameters, cluster: Cluster) -> Any:
-    """A Gluon Trainer of the job's optimizer, for all its hosts."""
-    arguments = {"wd": settings.weight_decay, **_arguments(settings)}
+def make_trainer(network: Any, settings: Hyperparameters, cluster: Cluster, steps: int = 1) -> Any:
+    """A Gluon Trainer of the job's optimizer, for all its hosts; `steps` are those of an epoch."""
+    arguments: dict[str, Any] = {"wd": settings.weight_decay, **_arguments(settings)}
+    if cluster.kvstore_kind == DIST_ASYNC:  # the optimizer is at the servers, out of reach
+        arguments["lr_scheduler"] = AsynchronousRate(settings, steps * cluster.size)
     if settings.optimizer == "nag":
         optimizer: Any = Nesterov(**arguments)
     else:
@@ -28,6 +34,19 @@ def make_trainer(network: Any, settings: Hyperparameters, cluster: Cluster) -> A
         kvstore=cluster.kvstore,
         update_on_kvstore=cluster.update_on_kvstore,
     )
+
+
+class AsynchronousRate(mx.lr_scheduler.LRScheduler):
+    """The job's schedule for servers, which know nothing but how often a weight has changed."""
+
+    def __init__(self, settings: Hyperparameters, updates: int) -> None:
+        super().__init__(base_lr=settings.learning_rate)
+        self._settings, self._updates = settings, updates
+
+    def __call__(self, num_update: int) -> float:
+        """The learning rate after so many updates; each host makes one a step."""
+        last = math.nextafter(self._settings.epochs, 0)
+        return learning_rate(self._settings, min(num_update / self._updates, last))
 
 
 class Nesterov(mx.optimizer.NAG):

@@ -77,7 +77,8 @@ class Stepper:
             logits = self._network(data)
             losses = self._loss(logits, targets)
         losses.backward()
-        self._trainer.set_learning_rate(rate)
+        if self._cluster.kvstore_kind != DIST_ASYNC:  # servers have a schedule of their own
+            self._trainer.set_learning_rate(rate)
         self._cluster.step(self._trainer, self._photos)
         among = _among(logits, batch.labels, self._top_k) if self._top_k else 0.0
         right = _right(logits, batch.labels)

@@ -51,12 +51,19 @@ def channel(pack, draw):
 def fit(channel, preparation, tmp_path):
     """A function that makes the training of a network, the same each time."""
 
-    def make(*, folder="checkpoints", should_stop=lambda: False, **changes):
+    def make(*, folder="checkpoints", identity="", should_stop=lambda: False, **changes):
         settings = Hyperparameters(**SETTINGS | changes)
         network = small_network()
         augmentation = Augmentation.of("crop_color")
         inputs = Inputs(channel, channel, preparation, 2, augmentation)
-        return Fit(network, settings, inputs, tmp_path / folder, should_stop=should_stop)
+        return Fit(
+            network,
+            settings,
+            inputs,
+            tmp_path / folder,
+            identity=identity,
+            should_stop=should_stop,
+        )
 
     return make
 
@@ -103,9 +110,7 @@ def test_a_resumed_training_ends_at_the_same_weights(fit, changes, batches):
 
 def test_another_jobs_checkpoint_is_refused(fit, channel):
     """Its weights would be taken for this one's."""
-    first = fit()
-    first._identity = "another"
-    first.run()
+    fit(identity="another").run()
     with pytest.raises(TrainingError, match="other hyperparameters or other photos"):
         fit().run()
 
