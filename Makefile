@@ -5,7 +5,7 @@ LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 SHELL_SCRIPTS := $(shell grep -lm1 '^\#!.*sh$$' scripts/* .ci/* 2>/dev/null)
 
-.PHONY: check lint format test lock
+.PHONY: check lint format test docs lock
 
 check: lint test
 
@@ -22,6 +22,11 @@ format: | $(BIN)/snapshelf
 
 test:
 	./scripts/test
+
+# What in docs/ is made by the code: tables, and drawings of the schedules.
+docs: | $(BIN)/snapshelf
+	$(BIN)/python -W ignore -m docs.drawings
+	$(BIN)/python -W ignore -m docs.tables
 
 # Keeps the versions that are locked already; `make lock UPGRADE=--upgrade` takes the newest.
 lock: | $(BIN)/snapshelf
