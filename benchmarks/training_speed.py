@@ -4,8 +4,9 @@
 
 RECORDS is a folder that `snapshelf prepare` wrote; NETWORK is resnet18, resnet34, resnet20,
 resnet32 or refund_cnn, in pictures of the records' size. PYTHON is an interpreter that has torch;
-without it that part is left out. Each round takes so many steps with every one in turn, so that all see the
-same weather; the medians of the rounds are told, in photos a second, and ours as a ratio of each.
+without it that part is left out. Each round takes so many steps with every one in turn, so that all
+see the same weather; the medians of the rounds are told, in photos a second, and ours as a ratio of
+each.
 """
 
 from __future__ import annotations

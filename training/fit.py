@@ -209,7 +209,11 @@ class Fit:
             self._tracker.epoch(epoch)
 
     def _validate(self, number: int) -> tuple[float | None, float | None]:
-        """(Accuracy, loss) of the validation photos, where there are any."""
+        """(Accuracy, loss) of the validation photos, where there are any.
+
+        The first host's: statistics of batch norms are each host's own, and all have to decide
+        alike what follows.
+        """
         inputs, settings = self._inputs, self._settings
         if inputs.validation is None:
             return None, None
@@ -218,7 +222,8 @@ class Fit:
         if self._top_k:
             share = found.top_k_accuracy(self._top_k)
             logger.info("Epoch[%d] Validation-top_k_accuracy_%d=%f", number, self._top_k, share)
-        return found.accuracy, found.loss
+        accuracy, loss = self._cluster.gathered([found.accuracy, found.loss])[0]
+        return accuracy, loss
 
     def _keep(self, epoch: Epoch) -> None:
         """Copy the weights where they are the best so far, or due to be in the artifact."""

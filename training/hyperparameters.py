@@ -215,13 +215,6 @@ class Hyperparameters:
             ),
             ("checkpoint_frequency", self.checkpoint_frequency <= self.epochs, "epochs at most"),
             ("top_k", self.top_k != 1, "an integer above 1"),
-            ("frozen_layers", not (self.frozen_layers and not self.starts_trained), _TRAINED),
-            ("freeze_epochs", not (self.freeze_epochs and not self.starts_trained), _TRAINED),
-            (
-                "freeze_statistics",
-                not (self.freeze_statistics and not self.starts_trained),
-                _TRAINED,
-            ),
             (
                 "lr_schedule",
                 not (self.lr_schedule == "plateau" and self.kv_store == "dist_async"),
@@ -234,11 +227,6 @@ class Hyperparameters:
                 "natural with multi_label=1",
             ),
         )
-
-    @property
-    def starts_trained(self) -> bool:
-        """Whether weights are to come from elsewhere; a `model` channel is known only later."""
-        return self.use_pretrained_model or bool(self.pretrained)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -269,6 +257,3 @@ class Hyperparameters:
     def document(self) -> dict[str, Any]:
         """The settings as JSON can hold them."""
         return dataclasses.asdict(self)
-
-
-_TRAINED = "0 without pretrained weights: what is drawn at random has to learn"

@@ -11,6 +11,7 @@ import mxnet as mx
 from contracts import TrainingError
 from training.networks import NETWORKS, build, initialise, short_name
 from training.pretrained import Pretrained, build_symbol, load, transfer
+from training.settings import out_of_range
 
 if TYPE_CHECKING:
     from photo import Preparation
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 MODEL_CHANNEL = "model"
 """Holds a former artifact, which incremental training goes on from."""
 
+_TOLD = 3
 _NORMS = ".*(gamma|beta|bias)"
 
 
@@ -56,6 +58,7 @@ def make_start(settings: Hyperparameters, classes: int, environment: Environment
     if model is not None:
         return _transferred(load(str(model)), settings, classes)
     if not settings.use_pretrained_model:
+        _check_learns(settings)
         return _drawn(_name(settings), settings, classes)
     address = settings.pretrained or _name(settings)
     try:
@@ -68,6 +71,17 @@ def make_start(settings: Hyperparameters, classes: int, environment: Environment
             hint="name them, pretrained=FILE or URL; weights come with efficientnet-lite0",
         ) from error
     return _transferred(origin, settings, classes)
+
+
+def _check_learns(settings: Hyperparameters) -> None:
+    """Refuse to hold what has yet to learn."""
+    for name in ("frozen_layers", "freeze_epochs", "freeze_statistics"):
+        if getattr(settings, name):
+            raise out_of_range(
+                name,
+                getattr(settings, name),
+                "0 without pretrained weights or a model channel, as all has yet to learn",
+            )
 
 
 def _name(settings: Hyperparameters) -> str:
@@ -103,8 +117,9 @@ def _transferred(origin: Pretrained, settings: Hyperparameters, classes: int) ->
         len(outcome.loaded),
         len(outcome.anew),
     )
-    for name in outcome.unused:
-        logger.info("Not needed of %s: %s", origin.source, name)
+    if outcome.unused:
+        first = ", ".join(outcome.unused[:_TOLD])
+        logger.info("%d arrays were not needed: %s, ...", len(outcome.unused), first)
     return start
 
 

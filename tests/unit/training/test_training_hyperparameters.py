@@ -116,8 +116,6 @@ def test_every_augmentation_is_taken(name):
         ("top_k", "1", "an integer above 1"),
         ("label_smoothing", "1", "a number from 0 to 0.9"),
         ("rotation", "181", "a number from 0 to 180"),
-        ("frozen_layers", "3", "0 without pretrained weights"),
-        ("freeze_epochs", "1", "0 without pretrained weights"),
         ("seed", "1073741824", "an integer from 0 to 1073741823"),
         ("image_shape", "3,112,96", "3,SIZE,SIZE"),
         ("image_shape", "3,27,27", "SIZE from 28 to 1024"),

@@ -43,6 +43,14 @@ def test_a_number_of_classes_that_the_records_do_not_have_is_told(run, job, reco
         run(num_classes="3")
 
 
+@pytest.mark.parametrize("name", ["frozen_layers", "freeze_epochs", "freeze_statistics"])
+def test_nothing_is_held_that_has_yet_to_learn(run, job, records, name):
+    """Weights that were drawn at random would stay so."""
+    job.channel("train", records)
+    with pytest.raises(TrainingError, match=f"{name}=.* without pretrained weights"):
+        run(**{name: "1"})
+
+
 def test_records_of_another_size_are_told(run, job, records):
     """A picture size that was not prepared is not made of smaller ones."""
     job.channel("train", records)
