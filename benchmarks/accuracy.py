@@ -53,20 +53,22 @@ KERAS = (
 )
 """As the two networks' authors trained them."""
 
-LITE0 = (
-    "--pretrained",
-    "efficientnet-lite0",
-    "learning_rate=0.02",
+LITE0 = ("--pretrained", "efficientnet-lite0", "head_start=1", "augmentation_type=crop")
+
+HEAD = (*LITE0, "--epochs", "1", "freeze_epochs=1", "learning_rate=0.001")
+"""What was learnt elsewhere is kept, and a regression on top of it."""
+
+FINE = (
+    *LITE0,
+    "--epochs",
+    "3",
+    "learning_rate=0.002",
     "lr_schedule=cosine",
-    "freeze_epochs=2",
     "freeze_statistics=1",
-    "body_lr_factor=0.1",
-    "augmentation_type=crop",
     "min_area=0.4",
     "colour_jitter=0.2",
-    "label_smoothing=0.05",
 )
-"""The head first, then all of it, what was learnt elsewhere more gently."""
+"""From there all layers are trained, gently."""
 
 MARKETPLACE = (
     "--network",
@@ -119,10 +121,14 @@ RECIPES = {
     ),
     "olx5-nothing": Recipe(OLX, OLX_TEST, (*MARKETPLACE, "lr_decay=0.2")),
     "olx5-constant": Recipe(OLX, OLX_TEST, (*MARKETPLACE, "lr_schedule=constant")),
-    "olx5-transfer": Recipe(OLX, OLX_TEST, (*LITE0, "--epochs", "6")),
-    "olx5-transfer-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), (*LITE0, "--epochs", "5")),
-    "clothing10-transfer": Recipe(CLOTHES, CLOTHES_TEST, (*LITE0, "--epochs", "5")),
-    "mobile-or-not": Recipe(OLX, OLX_TEST, (*LITE0, "--epochs", "4"), positive="mobile"),
+    "olx5-head": Recipe(OLX, OLX_TEST, HEAD),
+    "olx5-head-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), HEAD),
+    "olx5-transfer": Recipe(OLX, OLX_TEST, FINE),
+    "olx5-transfer-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), FINE),
+    "clothing10-head": Recipe(CLOTHES, CLOTHES_TEST, HEAD),
+    "clothing10-transfer": Recipe(CLOTHES, CLOTHES_TEST, FINE),
+    "mobile-or-not": Recipe(OLX, OLX_TEST, HEAD, positive="mobile"),
+    "mobile-or-not-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), HEAD, positive="mobile"),
 }
 
 

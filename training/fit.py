@@ -13,6 +13,7 @@ from contracts import PARAMS_FILE, TrainingError
 from training.artifact import save_params
 from training.cluster import DIST_ASYNC, Cluster
 from training.evaluate import outputs
+from training.head_start import start_head
 from training.history import Epoch, best_of, scores, stops_early
 from training.layers import LearningPlan, hold_statistics
 from training.losses import Loss
@@ -117,7 +118,8 @@ class Fit:
         Raises:
             TrainingError: the weights became infinite, or a checkpoint is another job's.
         """
-        self._resume()
+        if not self._resumed() and self._settings.head_start:
+            self._start_head()
         progress, settings = self._progress, self._settings
         while progress.epoch < settings.epochs and not self._ended_early():
             if not self._train_epoch(progress.epoch):
@@ -247,11 +249,25 @@ class Fit:
         if self._cluster.rank == 0:
             self._snapshots.save(self._progress, self.best_parameters)
 
-    def _resume(self) -> None:
+    def _resumed(self) -> bool:
+        """Whether there was a checkpoint to go on from."""
         found = self._snapshots.restore()
-        if found is not None:
-            self._progress, self.best_parameters = found
-            self.best = best_of(self.history, self._settings.image_shape[1])
+        if found is None:
+            return False
+        self._progress, self.best_parameters = found
+        self.best = best_of(self.history, self._settings.image_shape[1])
+        return True
+
+    def _start_head(self) -> None:
+        settings, inputs = self._settings, self._inputs
+        start_head(
+            self.network,
+            inputs.train,
+            inputs.preparation,
+            settings.image_shape[1],
+            seed=settings.seed,
+            balanced="balanced" in (settings.class_weights, settings.sampling),
+        )
 
 
 class _Speed:

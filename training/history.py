@@ -39,7 +39,9 @@ class Epoch:
 
 
 def best_of(history: Sequence[Epoch], size: int) -> Epoch | None:
-    """The epoch of highest validation accuracy, the earliest of equals; the last without any.
+    """The epoch of highest validation accuracy, of equals that of lowest loss, of those the first.
+
+    Without validation the last.
 
     Only epochs at `size` compete: the endpoint's photos have that size, and an accuracy on smaller
     ones says nothing of it.
@@ -47,8 +49,13 @@ def best_of(history: Sequence[Epoch], size: int) -> Epoch | None:
     competing = [epoch for epoch in history if epoch.size == size]
     scored = [epoch for epoch in competing if epoch.validation_accuracy is not None]
     if scored:
-        return max(scored, key=lambda epoch: (epoch.validation_accuracy, -epoch.number))
+        return max(scored, key=_rank)
     return competing[-1] if competing else None
+
+
+def _rank(epoch: Epoch) -> tuple[float, float, int]:
+    loss = epoch.validation_loss
+    return epoch.validation_accuracy or 0.0, -loss if loss is not None else 0.0, -epoch.number
 
 
 def scores(history: Sequence[Epoch]) -> list[float]:

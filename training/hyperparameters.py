@@ -127,6 +127,7 @@ class Hyperparameters:
     )
     frozen_layers: int = _own.whole(0, 0, "Layers, from the first, that keep their weights.")
     freeze_epochs: int = _own.whole(0, 0, "Epochs in which only the head is trained.")
+    head_start: bool = _own.flag("A logistic regression is what the head begins with.")
     body_lr_factor: float = _own.number(1.0, "Learning rate of all but the head, as a share.")
     freeze_statistics: bool = _own.flag("Batch norms keep the statistics that they came with.")
     lr_schedule: str = _own.choice("exponential", LR_SCHEDULES, "How the learning rate changes.")
@@ -220,6 +221,7 @@ class Hyperparameters:
                 not (self.lr_schedule == "plateau" and self.kv_store == "dist_async"),
                 "another than plateau with kv_store=dist_async, whose servers see no accuracy",
             ),
+            ("head_start", not (self.head_start and self.multi_label), "0 with multi_label=1"),
             ("mixup", not (self.mixup and self.multi_label), "0 with multi_label=1"),
             (
                 "sampling",

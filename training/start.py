@@ -75,7 +75,7 @@ def make_start(settings: Hyperparameters, classes: int, environment: Environment
 
 def _check_learns(settings: Hyperparameters) -> None:
     """Refuse to hold what has yet to learn."""
-    for name in ("frozen_layers", "freeze_epochs", "freeze_statistics"):
+    for name in ("frozen_layers", "freeze_epochs", "freeze_statistics", "head_start"):
         if getattr(settings, name):
             raise out_of_range(
                 name,

@@ -163,6 +163,27 @@ def test_held_statistics_stay_while_their_layers_learn(fit):
     )
 
 
+def test_a_head_start_fits_before_the_first_step(fit):
+    """A regression on the body's features, set as the last layer's weights."""
+    started = fit(pretrained="x", use_pretrained_model=True, head_start=True, learning_rate=0.0)
+    before = weights(started)
+    started.run()
+    changed = {name for name, value in weights(started).items() if (value != before[name]).any()}
+    assert {name for name in changed if "running" not in name} == {
+        "net_dense0_weight",
+        "net_dense0_bias",
+    }
+    assert started.history[0].validation_accuracy > 0.9
+
+
+def test_a_resumed_training_has_no_second_head_start(fit, monkeypatch):
+    """It would undo what was learnt."""
+    settings = {"pretrained": "x", "use_pretrained_model": True, "head_start": True}
+    fit(should_stop=after(2), **settings).run()
+    monkeypatch.setattr("training.fit.start_head", lambda *_, **__: pytest.fail("again"))
+    fit(**settings).run()
+
+
 def test_a_body_of_its_own_rate_moves_less(fit):
     """body_lr_factor=0 leaves its weights where they were."""
     held = fit(body_lr_factor=0.0)

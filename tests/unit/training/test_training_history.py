@@ -6,14 +6,22 @@ from training.history import Epoch, best_of, stops_early
 from training.hyperparameters import Hyperparameters
 
 
-def epochs(*accuracies, size=112):
-    """Epochs of these validation accuracies."""
-    return [Epoch(n, size, 0.1, 0.5, 1.0, a, None, 10.0, 1.0) for n, a in enumerate(accuracies)]
+def epochs(*accuracies, size=112, losses=()):
+    """Epochs of these validation accuracies and losses."""
+    return [
+        Epoch(n, size, 0.1, 0.5, 1.0, a, losses[n] if losses else None, 10.0, 1.0)
+        for n, a in enumerate(accuracies)
+    ]
 
 
 def test_the_earliest_of_the_best_wins():
     """A later one that is only as good was trained on for nothing."""
     assert best_of(epochs(0.5, 0.7, 0.7, 0.6), 112).number == 1
+
+
+def test_of_equals_the_surer_wins():
+    """A small validation split has many of the same accuracy, and its loss tells more."""
+    assert best_of(epochs(0.5, 0.7, 0.7, 0.7, losses=(0.1, 0.5, 0.3, 0.3)), 112).number == 2
 
 
 def test_without_validation_the_last_wins():
