@@ -31,7 +31,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 image = Image.new("RGB", (40, 30), (red, green + 3 * number + count, blue))
                 image.save(root / split / name / f"{number:02d}.png")
     options = {"size": 28, "validation": root / "validation", "test": root / "test", "workers": 1}
-    for name, shard in (("records", {}), ("shards", {"shard_size": 1000})):
+    for name, shard in (("records", {}), ("shards", {"shard_size": 10})):
         prepare(root / "photos", root / name, **options, **shard)
     return root
 
