@@ -10,6 +10,7 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -30,9 +31,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(count):
                 image = Image.new("RGB", (40, 30), (red, green + 3 * number + count, blue))
                 image.save(root / split / name / f"{number:02d}.png")
-    options = {"size": 28, "validation": root / "validation", "test": root / "test", "workers": 1}
-    for name, shard in (("records", {}), ("shards", {"shard_size": 10})):
-        prepare(root / "photos", root / name, **options, **shard)
+    options: dict[str, Any] = {
+        "size": 28,
+        "validation": root / "validation",
+        "test": root / "test",
+        "workers": 1,
+    }
+    prepare(root / "photos", root / "records", **options)
+    prepare(root / "photos", root / "shards", **options, shard_size=10)
     return root
 
 
