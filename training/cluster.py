@@ -103,6 +103,8 @@ class Cluster:
         """
         if self.kvstore is not None and trainer._params_to_init:  # noqa: SLF001 - nothing public
             if not trainer._kv_initialized:  # noqa: SLF001 - as above
+                # The servers of dist_async are given the optimizer as it is now.
+                trainer._check_and_rescale_grad(trainer._scale / batch_size)  # noqa: SLF001
                 trainer._init_kvstore()  # noqa: SLF001 - as above
             trainer._init_params()  # noqa: SLF001 - as above
             mx.nd.waitall()

@@ -56,6 +56,7 @@ with started(environment, sys.argv[1] or None) as cluster:
             error = loss(network(mx.nd.array(photos[own])), mx.nd.array(labels[own]))
         error.backward()
         cluster.step(trainer, BATCH)
+        error.sum().asscalar()  # as a training does; without it all steps are only queued
     seen = cluster.gathered({"rank": cluster.rank, "photos": len(own)})
 right = (network(mx.nd.array(photos)).asnumpy().argmax(axis=1) == labels).mean()
 weights = [one.data().asnumpy().ravel() for one in network.collect_params().values()]

@@ -45,7 +45,7 @@ def train(root: Path, *options: str) -> Result:
 
 def test_train_leaves_the_artifact_and_nothing_half_made(shop: Path) -> None:
     """model.tar.gz holds the built-in algorithm's files and ours; the job's folder is gone."""
-    assert {path.name for path in (shop / "model").iterdir()} == {".lock", "model.tar.gz"}
+    assert {path.name for path in (shop / "model").iterdir()} == {".lock", "model.tar.gz", "report"}
     with tarfile.open(shop / "model" / "model.tar.gz") as archive:
         names = set(archive.getnames())
     assert {

@@ -183,6 +183,12 @@ def settings_of():
 
 
 @pytest.fixture(scope="session")
+def empty_job():
+    """A function that makes a job without channels below a folder."""
+    return lambda folder: Job(folder / "job")
+
+
+@pytest.fixture(scope="session")
 def make_job(records):
     """A function that lays out a job on some of the records' splits: `make_job(folder, *splits)`."""
 

@@ -2,7 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
+from test_training_pretrained_transferring import torchvision_arrays
+from torch_files import stored, zip_file
 
 from training.environment import Environment
 from training.job import train
@@ -113,3 +116,23 @@ def test_mlflow_has_a_run_with_the_jobs_figures(run, monkeypatch):
     history = client.get_metric_history(found.info.run_id, "validation/accuracy")
     expected = [(e["number"], e["validation_accuracy"]) for e in card["metrics"]["epochs"]]
     assert sorted((one.step, one.value) for one in history) == expected
+
+
+def test_a_file_of_torch_is_started_from(run, tmp_path):
+    """A ResNet-18 by torchvision's names, of other classes; its statistics go into the card."""
+    draw = np.random.default_rng(1)
+    arrays = {
+        name: draw.normal(0, 0.03, array.shape).astype("f4") if np.ndim(array) > 1 else array
+        for name, array in torchvision_arrays(18, 5).items()
+    }
+    (tmp_path / "resnet18.pth").write_bytes(zip_file(stored(arrays)))
+    _, card, lines = run(
+        network="resnet18",
+        epochs=1,
+        learning_rate=0.001,
+        freeze_epochs=1,
+        pretrained=tmp_path / "resnet18.pth",
+    )
+    (told,) = [line for line in lines if line.startswith("Starting from resnet18.pth: ")]
+    assert told.endswith(" parameters, 2 drawn anew")
+    assert card["photo"]["statistics"]["mean"] == pytest.approx([123.675, 116.28, 103.53])
