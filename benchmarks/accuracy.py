@@ -100,6 +100,21 @@ RECIPES = {
         fashion("1"),
         ("--network", "contest_cnn", "--epochs", "15", "mini_batch_size=150", *KERAS),
     ),
+    "fashion-refund-longer": Recipe(
+        FASHION_MNIST,
+        fashion("0.9"),
+        (
+            "--network",
+            "refund_cnn",
+            "--epochs",
+            "15",
+            "mini_batch_size=64",
+            *(part for part in KERAS if not part.startswith("lr_schedule")),
+            "lr_schedule=cosine",
+            "augmentation_type=crop",
+            "min_area=0.8",
+        ),
+    ),
     "fashion-best": Recipe(
         FASHION_MNIST,
         fashion("1"),
