@@ -68,6 +68,10 @@ def train_command(  # one keyword for each option
     weights of the epoch with the best validation accuracy are kept; photos of a test split are
     asked once, at the end. OUT/report tells what the model is worth.
 
+    With --pretrained a logistic regression is what the last layer begins with (head_start=1); all
+    layers are then trained gently (learning_rate=0.002, freeze_statistics=1). With
+    --set freeze_epochs=EPOCHS they keep what they have learnt elsewhere, which takes seconds.
+
     A run that was broken off goes on where it was: give the same command again.
 
     All hyperparameters for --set stand in docs/training.md.
@@ -75,17 +79,17 @@ def train_command(  # one keyword for each option
     \b
     Examples:
       snapshelf train records --out model --epochs 8 --set augmentation_type=crop
-      snapshelf train records --out model --pretrained efficientnet-lite0 \\
-          --set learning_rate=0.01 --set freeze_epochs=1
+      snapshelf train records --out model --pretrained efficientnet-lite0 --epochs 3
     """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     size = Dataset.load(records).preparation.size
+    given = dict(_pair(setting) for setting in settings)
     hyperparameters = {
         "epochs": str(epochs),
         "image_shape": f"3,{size},{size}",
-        "learning_rate": "0.05",
         **_chosen(network, pretrained),
+        **_manner(given, learnt_elsewhere=bool(pretrained), goes_on=bool(model)),
         **({"max_minutes": str(max_minutes)} if max_minutes else {}),
-        **dict(_pair(setting) for setting in settings),
+        **given,
     }
     card = train(records, out, hyperparameters, tell_log, model=model)
     _print(card, out, as_json=as_json)
@@ -98,6 +102,17 @@ def _chosen(network: str | None, pretrained: str | None) -> dict[str, str]:
     # The job runs in a folder of its own.
     found = Path(pretrained)
     return chosen | {"pretrained": str(found.resolve()) if found.exists() else pretrained}
+
+
+def _manner(given: dict[str, str], *, learnt_elsewhere: bool, goes_on: bool) -> dict[str, str]:
+    """How to train, unless told otherwise: the more is known already, the gentler."""
+    if goes_on:
+        return {"learning_rate": "0.005"}
+    if not learnt_elsewhere:
+        return {"learning_rate": "0.05"}
+    several = given.get("multi_label") in ("1", "True")
+    start = {} if several else {"head_start": "1"}
+    return {"learning_rate": "0.002", "freeze_statistics": "1", **start}
 
 
 def _pair(setting: str) -> tuple[str, str]:
