@@ -125,8 +125,10 @@ class Fit:
             if not self._train_epoch(progress.epoch):
                 self._save()
                 break
-            self._end_epoch(progress.epoch)
+            ended = self._end_epoch(progress.epoch)
             self._save()
+            if not ended:
+                break
         hold_statistics(self.network)  # as the network is to be saved
 
     def _ended_early(self) -> bool:
@@ -186,13 +188,18 @@ class Fit:
         self._rate = learning_rate(self._settings, position, scores(self.history))
         progress.seen(self._stepper.step(batch, self._rate, (progress.epoch, progress.batch)))
 
-    def _end_epoch(self, number: int) -> None:
+    def _end_epoch(self, number: int) -> bool:
+        """Validate and keep the epoch; False where somebody asks to stop before that is done."""
         if not all(np.isfinite(array).all() for array in self._snapshots.weights().values()):
             raise TrainingError(
                 f"the weights of epoch {number} are no finite numbers: the training diverged",
                 hint=f"a lower learning_rate than {self._settings.learning_rate}",
             )
-        accuracy, loss = self._validate(number)
+        validated = self._validate(number)
+        if validated is None:
+            logger.info("Stopped while epoch %d was validated", number)
+            return False
+        accuracy, loss = validated
         progress = self._progress
         epoch = Epoch(
             number,
@@ -209,9 +216,10 @@ class Fit:
         self._keep(epoch)
         if self._tracker:
             self._tracker.epoch(epoch)
+        return True
 
-    def _validate(self, number: int) -> tuple[float | None, float | None]:
-        """(Accuracy, loss) of the validation photos, where there are any.
+    def _validate(self, number: int) -> tuple[float | None, float | None] | None:
+        """(Accuracy, loss) of the validation photos, where there are any; None where stopped.
 
         The first host's: statistics of batch norms are each host's own, and all have to decide
         alike what follows.
@@ -219,7 +227,11 @@ class Fit:
         inputs, settings = self._inputs, self._settings
         if inputs.validation is None:
             return None, None
-        found = outputs(self.network, inputs.validation, settings.sizes[number], inputs.preparation)
+        size = settings.sizes[number]
+        stop = self._should_stop if self.best else lambda: False  # there is no model before it
+        found = outputs(self.network, inputs.validation, size, inputs.preparation, stop)
+        if self._agreed(found is None) or found is None:
+            return None
         logger.info("Epoch[%d] Validation-accuracy=%f", number, found.accuracy)
         if self._top_k:
             share = found.top_k_accuracy(self._top_k)
@@ -227,10 +239,19 @@ class Fit:
         accuracy, loss = self._cluster.gathered([found.accuracy, found.loss])[0]
         return accuracy, loss
 
+    @property
+    def kept(self) -> list[str]:
+        """Files of weights that checkpoint_frequency asks for, of the epochs so far."""
+        numbers = [epoch.number for epoch in self.history if self._is_due(epoch.number)]
+        return [PARAMS_FILE.format(epoch=number) for number in numbers]
+
+    def _is_due(self, number: int) -> bool:
+        frequency = self._settings.checkpoint_frequency
+        return bool(frequency) and (number + 1) % frequency == 0
+
     def _keep(self, epoch: Epoch) -> None:
         """Copy the weights where they are the best so far, or due to be in the artifact."""
-        frequency = self._settings.checkpoint_frequency
-        if frequency and (epoch.number + 1) % frequency == 0 and self._cluster.rank == 0:
+        if self._is_due(epoch.number) and self._cluster.rank == 0:
             path = self._folder / PARAMS_FILE.format(epoch=epoch.number)
             self._folder.mkdir(parents=True, exist_ok=True)
             save_params(path, self.network, parameters(self.network))

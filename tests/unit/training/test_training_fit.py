@@ -206,3 +206,17 @@ def test_a_training_that_diverges_is_told(fit):
     diverging.network[0].weight.data()[:] = np.inf
     with pytest.raises(TrainingError, match="no finite numbers"):
         diverging.run()
+
+
+def test_a_stop_during_validation_loses_no_step(fit, channel):
+    """SageMaker waits two minutes, a large validation channel takes longer: it is asked again."""
+    whole = fit(folder="whole")
+    whole.run()
+    first = fit(should_stop=after(2 * (channel.photos // 8) + 1))
+    first.run()
+    assert [epoch.number for epoch in first.history] == [0]
+    second = fit()
+    second.run()
+    for name, expected in weights(whole).items():
+        np.testing.assert_array_equal(expected, weights(second)[name])
+    assert [e.train_loss for e in second.history] == [e.train_loss for e in whole.history]
