@@ -87,6 +87,7 @@ class Fit:
         self._top_k = 0 if settings.multi_label else settings.top_k
         self._inputs = inputs
         self._folder = folder
+        self._identity = identity
         self._should_stop = should_stop
         self._tracker = tracker
         self._cluster = cluster or Cluster()
@@ -116,9 +117,13 @@ class Fit:
         """Train until the epochs, the time or the improvement are at an end, or `should_stop`.
 
         Raises:
-            TrainingError: the weights became infinite, or a checkpoint is another job's.
+            TrainingError: the weights became infinite, a checkpoint is another job's, or the hosts
+                have not the same to do.
         """
-        if not self._resumed() and self._settings.head_start:
+        self._check_same_job()
+        resumed = self._resumed()
+        self._check_same_place()
+        if not resumed and self._settings.head_start:
             self._start_head()
         progress, settings = self._progress, self._settings
         while progress.epoch < settings.epochs and not self._ended_early():
@@ -130,6 +135,23 @@ class Fit:
             if not ended:
                 break
         hold_statistics(self.network)  # as the network is to be saved
+
+    def _check_same_job(self) -> None:
+        """Hosts that take other steps would wait for each other for ever."""
+        if len(set(self._cluster.gathered(self._identity))) > 1:
+            raise TrainingError(
+                "the hosts have other hyperparameters or other photos, expected the same on all",
+                hint="S3DataDistributionType FullyReplicated: each host takes its part by itself",
+            )
+
+    def _check_same_place(self) -> None:
+        places = self._cluster.gathered([self._progress.epoch, self._progress.batch])
+        if any(place != places[0] for place in places):
+            told = "; ".join(f"epoch {epoch}, batch {batch}" for epoch, batch in places)
+            raise TrainingError(
+                f"the hosts' checkpoints are of {told}: expected the same on all",
+                hint="give all hosts the checkpoint folder of the first, or none",
+            )
 
     def _ended_early(self) -> bool:
         if stops_early(self._settings, self.history):
