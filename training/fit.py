@@ -123,6 +123,9 @@ class Fit:
         self._check_same_job()
         resumed = self._resumed()
         self._check_same_place()
+        if self._tracker:  # its files are new, whatever a run before this one told
+            for epoch in self.history:
+                self._tracker.epoch(epoch)
         if not resumed and self._settings.head_start:
             self._start_head()
         progress, settings = self._progress, self._settings

@@ -53,7 +53,13 @@ def fit(channel, preparation, tmp_path):
     """A function that makes the training of a network, the same each time."""
 
     def make(
-        *, folder="checkpoints", identity="", should_stop=lambda: False, cluster=None, **changes
+        *,
+        folder="checkpoints",
+        identity="",
+        should_stop=lambda: False,
+        cluster=None,
+        tracker=None,
+        **changes,
     ):
         settings = Hyperparameters(**SETTINGS | changes)
         network = small_network()
@@ -67,6 +73,7 @@ def fit(channel, preparation, tmp_path):
             identity=identity,
             should_stop=should_stop,
             cluster=cluster,
+            tracker=tracker,
         )
 
     return make
@@ -248,3 +255,24 @@ def test_hosts_that_would_take_other_steps_are_refused(fit, tells, expected):
     with pytest.raises(TrainingError, match=expected) as caught:
         fit(identity="own", cluster=Cluster(_meeting=OtherHost(tells))).run()
     assert caught.value.hint
+
+
+class Told:
+    """A tracker that remembers what it is told."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def epoch(self, epoch):
+        self.epochs.append(epoch.number)
+
+    def close(self):
+        """Nothing is held."""
+
+
+def test_a_resumed_jobs_curves_begin_at_its_first_epoch(fit):
+    """A new run's files are empty, and what the former wrote went with its machine."""
+    fit(should_stop=after(7)).run()
+    told = Told()
+    fit(tracker=told).run()
+    assert told.epochs == [0, 1, 2]
