@@ -49,7 +49,8 @@ def train(
     """Train on a folder of records.
 
     A run that was broken off leaves its checkpoints in a hidden folder of `out`; the next one with
-    the same records and settings goes on from there, and one with others begins anew.
+    the same records and settings goes on from there, and one with others begins anew. They go, all
+    of them, when a run has ended with a model.
 
     Args:
         records: what `snapshelf prepare` wrote.
@@ -83,7 +84,8 @@ def train(
         shutil.rmtree(out / REPORT_FOLDER, ignore_errors=True)
         shutil.move(folder / "output" / "data", out / REPORT_FOLDER)
         (folder / ARTIFACT_FILE).replace(out / ARTIFACT_FILE)
-        shutil.rmtree(checkpoints)
+        for left in out.glob(f"{_CHECKPOINTS}*"):
+            shutil.rmtree(left, ignore_errors=True)
         return card
 
 
@@ -123,7 +125,7 @@ def convert(
 def _checkpoints(
     out: Path, records: Path, hyperparameters: Mapping[str, str], model: Path | None
 ) -> Path:
-    """The folder for the checkpoints of just this job; those of others are removed."""
+    """The folder for the checkpoints of just this job."""
     from training.identity import FREE
 
     fingerprint = json.loads((records / DATASET_FILE).read_text())["fingerprint"]
@@ -131,9 +133,6 @@ def _checkpoints(
     origin = [str(model.resolve()), find_artifact(model).stat().st_mtime_ns] if model else []
     text = json.dumps([fingerprint, fixed, origin], sort_keys=True)
     name = f"{_CHECKPOINTS}{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    for other in out.glob(f"{_CHECKPOINTS}*"):
-        if other.name != name:
-            shutil.rmtree(other, ignore_errors=True)
     (out / name).mkdir(exist_ok=True)
     return (out / name).resolve()
 

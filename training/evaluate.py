@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from photo import Preparation
     from training.channels import Channel
 
 BATCH_SIZE = 32
-_SMALLEST = 1e-12
+_AT_ONCE = 1024
+"""Photos whose losses are worked out together: with thousands of classes, copies are large."""
 
 
 class Outputs(NamedTuple):
@@ -33,10 +36,15 @@ class Outputs(NamedTuple):
         if self.labels.ndim > 1:
             signed = np.where(self.labels > 0, self.logits, -self.logits)
             return float(np.logaddexp(0, -signed).mean())
-        highest = self.logits.max(axis=1, keepdims=True)
-        shifted = self.logits - highest
-        logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        return float(-logs[np.arange(len(logs)), self.labels.astype(int)].mean())
+        starts = range(0, len(self.logits), _AT_ONCE)
+        return float(np.concatenate([self._losses(start) for start in starts]).mean())
+
+    def _losses(self, start: int) -> Any:
+        """(n,) of the next `_AT_ONCE` photos, one label each."""
+        logits = self.logits[start : start + _AT_ONCE]
+        labels = self.labels[start : start + _AT_ONCE].astype(int)
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
 
     def top_k_accuracy(self, k: int) -> float:
         """The share, 0..1, of photos whose label is among the `k` best classes."""
@@ -44,10 +52,26 @@ class Outputs(NamedTuple):
         return float(((self.logits > own[:, None]).sum(axis=1) < k).mean())
 
 
-def outputs(network: Any, channel: Channel, size: int, preparation: Preparation) -> Outputs:
-    """What the network says to every photo of the channel, in its order."""
-    logits, labels = [], []
+def outputs(
+    network: Any,
+    channel: Channel,
+    size: int,
+    preparation: Preparation,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outputs | None:
+    """What the network says to every photo of the channel, in its order.
+
+    None where `should_stop`, asked before every batch, says so: SageMaker kills 120 s after it asks
+    a job to end, and a large channel takes longer.
+    """
+    logits = None  # made once: joined from batches it would take twice the memory
+    first = 0
     for batch in channel.batches(size, preparation, BATCH_SIZE):
-        logits.append(network(batch.data).asnumpy()[: batch.photos])
-        labels.append(batch.labels.asnumpy()[: batch.photos])
-    return Outputs(np.concatenate(logits), np.concatenate(labels))
+        if should_stop():
+            return None
+        found = network(batch.data).asnumpy()[: batch.photos]
+        if logits is None:
+            logits = np.empty((channel.photos, found.shape[1]), np.float32)
+        logits[first : first + batch.photos] = found
+        first += batch.photos
+    return Outputs(logits, channel.labels)

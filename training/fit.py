@@ -87,6 +87,7 @@ class Fit:
         self._top_k = 0 if settings.multi_label else settings.top_k
         self._inputs = inputs
         self._folder = folder
+        self._identity = identity
         self._should_stop = should_stop
         self._tracker = tracker
         self._cluster = cluster or Cluster()
@@ -116,18 +117,44 @@ class Fit:
         """Train until the epochs, the time or the improvement are at an end, or `should_stop`.
 
         Raises:
-            TrainingError: the weights became infinite, or a checkpoint is another job's.
+            TrainingError: the weights became infinite, a checkpoint is another job's, or the hosts
+                have not the same to do.
         """
-        if not self._resumed() and self._settings.head_start:
+        self._check_same_job()
+        resumed = self._resumed()
+        self._check_same_place()
+        if self._tracker:  # its files are new, whatever a run before this one told
+            for epoch in self.history:
+                self._tracker.epoch(epoch)
+        if not resumed and self._settings.head_start:
             self._start_head()
         progress, settings = self._progress, self._settings
         while progress.epoch < settings.epochs and not self._ended_early():
             if not self._train_epoch(progress.epoch):
                 self._save()
                 break
-            self._end_epoch(progress.epoch)
+            ended = self._end_epoch(progress.epoch)
             self._save()
+            if not ended:
+                break
         hold_statistics(self.network)  # as the network is to be saved
+
+    def _check_same_job(self) -> None:
+        """Hosts that take other steps would wait for each other for ever."""
+        if len(set(self._cluster.gathered(self._identity))) > 1:
+            raise TrainingError(
+                "the hosts have other hyperparameters or other photos, expected the same on all",
+                hint="S3DataDistributionType FullyReplicated: each host takes its part by itself",
+            )
+
+    def _check_same_place(self) -> None:
+        places = self._cluster.gathered([self._progress.epoch, self._progress.batch])
+        if any(place != places[0] for place in places):
+            told = "; ".join(f"epoch {epoch}, batch {batch}" for epoch, batch in places)
+            raise TrainingError(
+                f"the hosts' checkpoints are of {told}: expected the same on all",
+                hint="give all hosts the checkpoint folder of the first, or none",
+            )
 
     def _ended_early(self) -> bool:
         if stops_early(self._settings, self.history):
@@ -186,13 +213,18 @@ class Fit:
         self._rate = learning_rate(self._settings, position, scores(self.history))
         progress.seen(self._stepper.step(batch, self._rate, (progress.epoch, progress.batch)))
 
-    def _end_epoch(self, number: int) -> None:
+    def _end_epoch(self, number: int) -> bool:
+        """Validate and keep the epoch; False where somebody asks to stop before that is done."""
         if not all(np.isfinite(array).all() for array in self._snapshots.weights().values()):
             raise TrainingError(
                 f"the weights of epoch {number} are no finite numbers: the training diverged",
                 hint=f"a lower learning_rate than {self._settings.learning_rate}",
             )
-        accuracy, loss = self._validate(number)
+        validated = self._validate(number)
+        if validated is None:
+            logger.info("Stopped while epoch %d was validated", number)
+            return False
+        accuracy, loss = validated
         progress = self._progress
         epoch = Epoch(
             number,
@@ -209,9 +241,10 @@ class Fit:
         self._keep(epoch)
         if self._tracker:
             self._tracker.epoch(epoch)
+        return True
 
-    def _validate(self, number: int) -> tuple[float | None, float | None]:
-        """(Accuracy, loss) of the validation photos, where there are any.
+    def _validate(self, number: int) -> tuple[float | None, float | None] | None:
+        """(Accuracy, loss) of the validation photos, where there are any; None where stopped.
 
         The first host's: statistics of batch norms are each host's own, and all have to decide
         alike what follows.
@@ -219,7 +252,11 @@ class Fit:
         inputs, settings = self._inputs, self._settings
         if inputs.validation is None:
             return None, None
-        found = outputs(self.network, inputs.validation, settings.sizes[number], inputs.preparation)
+        size = settings.sizes[number]
+        stop = self._should_stop if self.best else lambda: False  # there is no model before it
+        found = outputs(self.network, inputs.validation, size, inputs.preparation, stop)
+        if self._agreed(found is None) or found is None:
+            return None
         logger.info("Epoch[%d] Validation-accuracy=%f", number, found.accuracy)
         if self._top_k:
             share = found.top_k_accuracy(self._top_k)
@@ -227,10 +264,19 @@ class Fit:
         accuracy, loss = self._cluster.gathered([found.accuracy, found.loss])[0]
         return accuracy, loss
 
+    @property
+    def kept(self) -> list[str]:
+        """Files of weights that checkpoint_frequency asks for, of the epochs so far."""
+        numbers = [epoch.number for epoch in self.history if self._is_due(epoch.number)]
+        return [PARAMS_FILE.format(epoch=number) for number in numbers]
+
+    def _is_due(self, number: int) -> bool:
+        frequency = self._settings.checkpoint_frequency
+        return bool(frequency) and (number + 1) % frequency == 0
+
     def _keep(self, epoch: Epoch) -> None:
         """Copy the weights where they are the best so far, or due to be in the artifact."""
-        frequency = self._settings.checkpoint_frequency
-        if frequency and (epoch.number + 1) % frequency == 0 and self._cluster.rank == 0:
+        if self._is_due(epoch.number) and self._cluster.rank == 0:
             path = self._folder / PARAMS_FILE.format(epoch=epoch.number)
             self._folder.mkdir(parents=True, exist_ok=True)
             save_params(path, self.network, parameters(self.network))

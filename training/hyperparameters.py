@@ -224,6 +224,11 @@ class Hyperparameters:
             ("head_start", not (self.head_start and self.multi_label), "0 with multi_label=1"),
             ("mixup", not (self.mixup and self.multi_label), "0 with multi_label=1"),
             (
+                "class_weights",
+                not (self.class_weights == "balanced" and self.multi_label),
+                "none with multi_label=1, whose classes use_weighted_loss=1 weighs",
+            ),
+            (
                 "sampling",
                 not (self.sampling == "balanced" and self.multi_label),
                 "natural with multi_label=1",

@@ -169,7 +169,7 @@ def _finish(
     if should_stop():  # it kills 120 s after it asks
         logger.info("Stopped: neither calibrated nor measured")
     else:
-        trust = _examine(environment, job, fit, metrics)
+        trust = _examine(environment, job, fit, metrics, should_stop)
     metrics["seconds"] = round(time.perf_counter() - began, 1)
     environment.output_data_dir.mkdir(parents=True, exist_ok=True)
     (environment.output_data_dir / "metrics.json").write_text(json.dumps(metrics, indent=1))
@@ -186,15 +186,22 @@ def _finish(
         job.tree,
     )
     card = write_artifact(environment.model_dir, trained)
-    for kept in environment.checkpoints_dir.glob("*.params"):
-        if not (environment.model_dir / kept.name).exists():
+    for name in fit.kept:  # the folder may also have those of a job before this one
+        kept = environment.checkpoints_dir / name
+        if kept.exists() and not (environment.model_dir / name).exists():
             shutil.copy(kept, environment.model_dir)
     if best.number + 1 == job.settings.epochs or not should_stop():
         checkpoint.discard(environment.checkpoints_dir)
     return card
 
 
-def _examine(environment: Environment, job: Job, fit: Fit, metrics: dict[str, Any]) -> Trust:
+def _examine(
+    environment: Environment,
+    job: Job,
+    fit: Fit,
+    metrics: dict[str, Any],
+    should_stop: Callable[[], bool],
+) -> Trust:
     examiner = Examiner(
         job.start.network,
         job.classes,
@@ -203,13 +210,15 @@ def _examine(environment: Environment, job: Job, fit: Fit, metrics: dict[str, An
         history=fit.history,
         tree=job.tree,
         folder=environment.output_data_dir,
+        should_stop=should_stop,
     )
     trust = _untested(job.settings)
     if "validation" in job.channels:
         trust = examiner.calibrate(job.channels["validation"], trust)
-    if "test" in job.channels:
-        metrics["test_accuracy"] = examiner.measure(job.channels["test"], trust)
-        logger.info("Test-accuracy=%f", metrics["test_accuracy"])
+    accuracy = examiner.measure(job.channels["test"], trust) if "test" in job.channels else None
+    if accuracy is not None:
+        metrics["test_accuracy"] = accuracy
+        logger.info("Test-accuracy=%f", accuracy)
     return trust
 
 

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from training.hyperparameters import Hyperparameters
 
+_SMALLEST_SHARE = 1e-6
+
 
 class Loss:
     """The loss of a batch; weights, smoothing and mixing are in the targets.
@@ -47,7 +49,7 @@ class Loss:
             return self._of_sigmoids(logits, targets)
         logs = mx.nd.log_softmax(logits)
         if self._focal_gamma:
-            logs = logs * (1 - mx.nd.exp(logs)) ** self._focal_gamma
+            logs = logs * _power(1 - mx.nd.exp(logs), self._focal_gamma)
         return -mx.nd.sum(mx.nd.broadcast_mul(targets * logs, self._weights), axis=1)
 
     def _of_sigmoids(self, logits: Any, targets: Any) -> Any:
@@ -56,10 +58,18 @@ class Loss:
         logs_no = -mx.nd.Activation(logits, act_type="softrelu")
         if self._focal_gamma:
             yes = mx.nd.sigmoid(logits)
-            logs_yes = logs_yes * (1 - yes) ** self._focal_gamma
-            logs_no = logs_no * yes**self._focal_gamma
+            logs_yes = logs_yes * _power(1 - yes, self._focal_gamma)
+            logs_no = logs_no * _power(yes, self._focal_gamma)
         weighted = mx.nd.broadcast_mul(targets * logs_yes, self._weights)
         return -mx.nd.mean(weighted + (1 - targets) * logs_no, axis=1)
+
+
+def _power(share: Any, exponent: float) -> Any:
+    """A share of 0..1 to a power, whose gradient is finite for exponents below 1 too.
+
+    oneDNN's log_softmax of a sure answer is above 0 (1.4e-6), which leaves less than no share.
+    """
+    return mx.nd.maximum(share, _SMALLEST_SHARE) ** exponent
 
 
 def mixed(data: Any, targets: Any, share: float) -> tuple[Any, Any]:
@@ -75,12 +85,12 @@ def mixed(data: Any, targets: Any, share: float) -> tuple[Any, Any]:
 
 
 def _class_weights(settings: Hyperparameters, labels: Any, classes: int) -> Any:
-    """(1, K) float32, 1 on average over the photos; over their labels with multi_label."""
+    """(1, K) float32: 1 on average over the photos; with multi_label of noes for a yes."""
     weights = np.ones(classes)
     labels = np.asarray(labels)
     if settings.multi_label and settings.use_weighted_loss:
         positive = np.maximum(labels.sum(axis=0), 1)
-        weights = (len(labels) - positive) / positive
+        weights = np.maximum(len(labels) - positive, 1) / positive  # 0 would teach no yes at all
     elif settings.class_weights == "balanced" and not settings.multi_label:
         counts = np.bincount(labels, minlength=classes)
         present = counts > 0

@@ -13,7 +13,7 @@ from evaluation.report import write_report
 from training.evaluate import outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from evaluation.trust import Trust
@@ -36,6 +36,7 @@ class Examiner:
         history: of the training, for the curves.
         tree: each class's levels in a tree of categories, where there is one.
         folder: of the job's output; each channel's report is put in a folder of its name there.
+        should_stop: asked before every batch of photos.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Examiner:
         history: Sequence[Epoch],
         tree: dict[str, list[str]] | None,
         folder: Path,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._network = network
         self._classes = classes
@@ -56,13 +58,18 @@ class Examiner:
         self._history = [asdict(epoch) for epoch in history]
         self._tree = tree
         self._folder = folder
+        self._should_stop = should_stop
 
     def calibrate(self, validation: Channel, untested: Trust) -> Trust:
         """Fit temperature, thresholds and the bound of what is familiar; writes its report too.
 
-        A threshold that the job sets for all classes is kept.
+        A threshold that the job sets for all classes is kept. Where the job is stopped meanwhile,
+        the result is `untested`.
         """
-        answers, seconds = self._ask(validation)
+        asked = self._ask(validation)
+        if asked is None:
+            return untested
+        answers, seconds = asked
         trust = fit_trust(answers, wanted_precision=self._settings.wanted_precision or None)
         own = {} if self._settings.threshold else trust.thresholds
         trust = replace(trust, thresholds=own, default=untested.default)
@@ -72,16 +79,22 @@ class Examiner:
         self._write(validation, answers, trust, seconds)
         return trust
 
-    def measure(self, channel: Channel, trust: Trust) -> float:
-        """The accuracy, 0..1, on a channel; writes its report."""
-        answers, seconds = self._ask(channel)
+    def measure(self, channel: Channel, trust: Trust) -> float | None:
+        """The accuracy, 0..1, on a channel; writes its report. None where the job is stopped."""
+        asked = self._ask(channel)
+        if asked is None:
+            return None
+        answers, seconds = asked
         self._write(channel, answers, trust, seconds)
         return _accuracy(answers)
 
-    def _ask(self, channel: Channel) -> tuple[Answers, float]:
+    def _ask(self, channel: Channel) -> tuple[Answers, float] | None:
         start = time.perf_counter()
         size = self._settings.image_shape[1]
-        found = outputs(self._network, channel, size, self._preparation)
+        found = outputs(self._network, channel, size, self._preparation, self._should_stop)
+        if found is None:
+            logger.info("Stopped: %s photos are not all asked", channel.name)
+            return None
         answers = Answers(self._classes, found.labels, found.logits)
         return answers, time.perf_counter() - start
 

@@ -105,15 +105,20 @@ def test_the_report_lies_beside_the_model(model: Path) -> None:
 def test_a_killed_run_goes_on_when_it_is_given_again(
     shop: Path, model: Path, tmp_path: Path
 ) -> None:
-    """And ends with the network of a run in one go; one with other settings begins anew."""
+    """And ends with the network of a run in one go; one with other settings begins anew.
+
+    What was reached goes when a run has ended: other settings may have been a slip.
+    """
     kill_at(started(shop / "records", tmp_path), tmp_path, "checkpoint-00001-*.npz")
     (kept,) = tmp_path.glob(".checkpoints-*")
     kill_at(
         started(shop / "records", tmp_path, "--set", "seed=1"), tmp_path, "checkpoint-00001-*.npz"
     )
-    assert not kept.exists()
+    assert run(shop / "records", tmp_path, "--set", "sed=1")[0] == 1
+    assert kept.exists()
     code, _, log = run(shop / "records", tmp_path, "--set", "seed=1")
     assert (code, "Going on from epoch 1" in log) == (0, True)
+    assert not any(tmp_path.glob(".checkpoints-*"))
     kill_at(started(shop / "records", tmp_path), tmp_path, "checkpoint-00001-*.npz")
     code, _, log = run(shop / "records", tmp_path)
     assert (code, "Going on from epoch 1" in log) == (0, True)

@@ -7,6 +7,7 @@ from mxnet.gluon import nn
 
 from contracts import TrainingError
 from training.channels import Augmentation, Channel
+from training.cluster import Cluster
 from training.fit import Fit, Inputs
 from training.hyperparameters import Hyperparameters
 from training.networks import parameters
@@ -51,7 +52,15 @@ def channel(pack, draw):
 def fit(channel, preparation, tmp_path):
     """A function that makes the training of a network, the same each time."""
 
-    def make(*, folder="checkpoints", identity="", should_stop=lambda: False, **changes):
+    def make(
+        *,
+        folder="checkpoints",
+        identity="",
+        should_stop=lambda: False,
+        cluster=None,
+        tracker=None,
+        **changes,
+    ):
         settings = Hyperparameters(**SETTINGS | changes)
         network = small_network()
         augmentation = Augmentation.of("crop_color")
@@ -63,6 +72,8 @@ def fit(channel, preparation, tmp_path):
             tmp_path / folder,
             identity=identity,
             should_stop=should_stop,
+            cluster=cluster,
+            tracker=tracker,
         )
 
     return make
@@ -206,3 +217,62 @@ def test_a_training_that_diverges_is_told(fit):
     diverging.network[0].weight.data()[:] = np.inf
     with pytest.raises(TrainingError, match="no finite numbers"):
         diverging.run()
+
+
+def test_a_stop_during_validation_loses_no_step(fit, channel):
+    """SageMaker waits two minutes, a large validation channel takes longer: it is asked again."""
+    whole = fit(folder="whole")
+    whole.run()
+    first = fit(should_stop=after(2 * (channel.photos // 8) + 1))
+    first.run()
+    assert [epoch.number for epoch in first.history] == [0]
+    second = fit()
+    second.run()
+    for name, expected in weights(whole).items():
+        np.testing.assert_array_equal(expected, weights(second)[name])
+    assert [e.train_loss for e in second.history] == [e.train_loss for e in whole.history]
+
+
+class OtherHost:
+    """A meeting with one more host, which tells something of its own."""
+
+    def __init__(self, tells):
+        self._tells = tells
+
+    def gathered(self, value):
+        return [value, self._tells(value)]
+
+
+@pytest.mark.parametrize(
+    ("tells", "expected"),
+    [
+        (lambda value: "other" if isinstance(value, str) else value, "other hyperparameters"),
+        (lambda value: [1, 4] if value == [0, 0] else value, r"epoch 0, batch 0.*epoch 1, batch 4"),
+    ],
+)
+def test_hosts_that_would_take_other_steps_are_refused(fit, tells, expected):
+    """Each would wait for the other for ever: other photos (ShardedByS3Key), other checkpoints."""
+    with pytest.raises(TrainingError, match=expected) as caught:
+        fit(identity="own", cluster=Cluster(_meeting=OtherHost(tells))).run()
+    assert caught.value.hint
+
+
+class Told:
+    """A tracker that remembers what it is told."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def epoch(self, epoch):
+        self.epochs.append(epoch.number)
+
+    def close(self):
+        """Nothing is held."""
+
+
+def test_a_resumed_jobs_curves_begin_at_its_first_epoch(fit):
+    """A new run's files are empty, and what the former wrote went with its machine."""
+    fit(should_stop=after(7)).run()
+    told = Told()
+    fit(tracker=told).run()
+    assert told.epochs == [0, 1, 2]

@@ -202,3 +202,9 @@ def test_each_epoch_has_its_picture_size():
     growing = {"picture_sizes": "28:2,112:1", "image_shape": "3,112,112", "epochs": "3"}
     assert plain.sizes == (28, 28, 28)
     assert Hyperparameters.parse(growing).sizes == (28, 28, 112)
+
+
+def test_class_weights_of_several_labels_are_refused():
+    """They had no effect, and nothing said so."""
+    with pytest.raises(TrainingError, match=r"class_weights='balanced': .*use_weighted_loss=1"):
+        Hyperparameters(class_weights="balanced", multi_label=True)

@@ -136,3 +136,27 @@ def test_a_file_of_torch_is_started_from(run, tmp_path):
     (told,) = [line for line in lines if line.startswith("Starting from resnet18.pth: ")]
     assert told.endswith(" parameters, 2 drawn anew")
     assert card["photo"]["statistics"]["mean"] == pytest.approx([123.675, 116.28, 103.53])
+
+
+def test_a_stop_while_photos_are_measured_still_leaves_the_model(make_job, settings_of, tmp_path):
+    """SageMaker kills two minutes later, and a large channel takes longer to measure."""
+    job = make_job(tmp_path, "train", "validation", "test")
+    strings = {k: str(v) for k, v in settings_of(network="refund_cnn", epochs=1).items()}
+    (job.folder / "input/config/hyperparameters.json").write_text(json.dumps(strings))
+    report = job.folder / "output" / "data" / "validation" / "report.html"
+    card = train(Environment(job.folder, "a-job", 1), report.exists)
+    assert report.exists()
+    assert "test_accuracy" not in card["metrics"]
+    assert (job.model_dir / "model.onnx").exists()
+
+
+def test_weights_of_a_former_job_do_not_get_into_the_artifact(make_job, settings_of, tmp_path):
+    """A checkpoint folder may be used by one job after another."""
+    left = tmp_path / "job" / "checkpoints" / "image-classification-0099.params"
+    job = make_job(tmp_path, "train")
+    left.parent.mkdir()
+    left.write_bytes(b"another network's")
+    strings = {k: str(v) for k, v in settings_of(network="refund_cnn", epochs=1).items()}
+    (job.folder / "input/config/hyperparameters.json").write_text(json.dumps(strings))
+    train(Environment(job.folder, "a-job", 1), lambda: False)
+    assert params_of(job) == ["image-classification-0000.params"]

@@ -58,6 +58,22 @@ def test_focal_loss_discounts_what_is_easy(logits):
     np.testing.assert_allclose(focal, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("gamma", [0.5, 1.5, 2.0, 2.5])
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_focal_loss_of_sure_answers_is_finite(gamma, multi_label):
+    """And its gradient, whatever the power: where nothing is left to learn there is none."""
+    labels = np.eye(3, dtype=np.uint8) if multi_label else LABELS
+    loss = loss_of(labels, loss="focal", focal_gamma=gamma, multi_label=multi_label)
+    sure = mx.nd.array([[200, 0, -200], [0, 30, 0], [-200, 150, 1]])
+    sure.attach_grad()
+    with autograd.record():
+        losses = loss(sure, loss.targets(mx.nd.array(np.eye(3) if multi_label else [0, 1, 2])))
+    losses.backward()
+    assert np.isfinite(losses.asnumpy()).all()
+    assert np.isfinite(sure.grad.asnumpy()).all()
+    assert losses[1].asscalar() == pytest.approx(0, abs=0.5 if multi_label else 1e-5)
+
+
 def test_balanced_weights_make_all_classes_count_alike(logits):
     """A class of half the photos counts two thirds each, one of a sixth twice; a mean of 1."""
     plain = of(loss_of(), logits, [0, 1, 2, 0])
@@ -88,6 +104,12 @@ def test_weighted_multi_label_makes_rare_classes_count():
     plain = loss_of(labels, 2, multi_label=True)(flat, shown).asscalar()
     weighted = loss_of(labels, 2, multi_label=True, use_weighted_loss=True)(flat, shown).asscalar()
     assert weighted / plain == pytest.approx((3 + 1) / 2)
+
+
+def test_a_class_on_every_photo_is_learnt_too():
+    """Weighted by its noes alone, of which there are none, its yes would not count."""
+    loss = loss_of(np.array([[1, 1], [1, 0]]), 2, multi_label=True, use_weighted_loss=True)
+    assert loss(mx.nd.array([[-9, 9]]), mx.nd.array([[1, 1]])).asscalar() > 1
 
 
 def test_mixed_blends_photos_and_targets_alike():
