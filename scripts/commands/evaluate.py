@@ -170,7 +170,7 @@ def _summary(metrics: dict[str, Any], out: Path) -> str:
 
 def _positive_line(positive: dict[str, Any]) -> str:
     limit = positive["threshold"]
-    where = "no threshold reaches the wanted precision" if limit is None else f"from {limit:.3f}"
+    where = "never named: no threshold gives the wanted precision" if limit is None else f"from {limit:.3f}"
     return f"{positive['category']} or not: {positive['accuracy']:.2%} right ({where})"
 
 
