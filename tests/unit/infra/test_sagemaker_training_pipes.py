@@ -194,7 +194,7 @@ async def test_an_augmented_manifest_without_records_is_plain_bytes(client):
         (["{"], r"one\.manifest, line 1: Expecting .*; expected a JSON object"),
         (['"text"'], "line 1: expected a JSON object with the attribute 'image-ref'"),
         ([LINES[0], {"image-ref": "s3://shelf/a"}], "line 2: .* attribute 'class'"),
-        ([{"image-ref": "here.jpg", "class": 1}], "here.jpg: expected s3://bucket/key"),
+        ([{"image-ref": "here.jpg", "class": 1}], "line 1: here.jpg: expected s3://bucket/key"),
         ([""], "expected lines, found none"),
     ],
 )
