@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.metrics import brier_score_loss
@@ -22,7 +22,7 @@ def measure_positive(
     answers: Answers,
     category: str,
     *,
-    threshold: float | None,
+    threshold: float | Literal["best"] | None,
     temperature: float = 1.0,
     wanted_precision: float | None = None,
 ) -> dict[str, Any]:
@@ -31,7 +31,8 @@ def measure_positive(
     Args:
         answers: to photos of it and of others.
         category: the one asked for.
-        threshold: at which yes is said; None takes the best of these photos.
+        threshold: at which yes is said; None for a category that is never named, "best" takes
+            the best of these photos.
         temperature: that the probabilities are calibrated with.
         wanted_precision: see `choose_thresholds`; for the best threshold.
 
@@ -51,7 +52,7 @@ def measure_positive(
         )
     one = column(answers, answers.classes.index(category), temperature)
     best = choose_threshold(category, one, wanted_precision)
-    limit = best.value if threshold is None else threshold
+    limit = best.value if threshold == "best" else threshold
     named = np.zeros(len(one.own), bool) if limit is None else one.scores >= limit
     return {
         "category": category,

@@ -116,7 +116,7 @@ def evaluate(
         document["positive"] = measure_positive(
             answers,
             positive,
-            threshold=trust.thresholds.get(positive),
+            threshold="best" if calibration is None else trust.threshold(positive),
             temperature=trust.temperature,
             wanted_precision=wanted_precision,
         )

@@ -35,6 +35,10 @@ class Trust:
     notes: tuple[str, ...] = ()
     fitted: bool = True
 
+    def threshold(self, category: str) -> float | None:
+        """From which probability on a category is named; None: never."""
+        return self.thresholds.get(category, self.default)
+
     def to_card(self) -> dict[str, Any]:
         """The model card's `temperature`, `thresholds` and `familiarity`."""
         familiarity = {} if self.bound is None else {"familiarity": {"energy": self.bound}}

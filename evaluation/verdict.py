@@ -53,11 +53,12 @@ def verdict(
         energy: of the photo, see `energies`; None if the model tells none.
         bound: the lowest energy of a familiar photo; None switches the test off.
     """
-    if energy is not None and bound is not None and energy < bound:
+    # Written so that a number that is none (NaN) names no category.
+    if energy is not None and bound is not None and not energy >= bound:
         return Verdict(NO_VERDICT, UNFAMILIAR)
     best = int(np.argmax(probabilities))
     threshold = thresholds.get(classes[best], default)
-    if threshold is None or probabilities[best] < threshold:
+    if threshold is None or not probabilities[best] >= threshold:
         return Verdict(NO_VERDICT, BELOW_THRESHOLD)
     return Verdict(classes[best])
 

@@ -53,7 +53,7 @@ def measure_multi_label_verdicts(answers: Answers, trust: Trust) -> dict[str, An
 
 
 def _limit(trust: Trust, name: str) -> float:
-    value = trust.thresholds.get(name, trust.default)
+    value = trust.threshold(name)
     return float("inf") if value is None else value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from typing import TYPE_CHECKING
 
 from infra.sagemaker.object_store import S3Location
@@ -36,6 +37,8 @@ class CheckpointMirror:
         self._objects, self._folder, self._location = objects, folder, location
         self._ledger = ledger
         self._stored = _read(ledger)
+        # The last mirroring may begin while a regular one, no longer awaited, is still under way.
+        self._one_at_a_time = threading.Lock()
 
     def restore(self) -> None:
         """Fetch what is stored, except over files that are newer here than what is stored of them.
@@ -55,6 +58,10 @@ class CheckpointMirror:
 
     def store(self) -> None:
         """Upload what is new or changed, delete what is gone."""
+        with self._one_at_a_time:
+            self._store()
+
+    def _store(self) -> None:
         present, before = self._scan(), dict(self._stored)
         for name, signature in present.items():
             if self._stored.get(name) != signature:

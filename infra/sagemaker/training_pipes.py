@@ -99,6 +99,8 @@ class ChannelPipe:
         )
         try:
             for item in share:
+                if self._closed.is_set():
+                    return
                 self._write(descriptor, stream(self._store, self._source, item))
         except BrokenPipeError:  # the container has had enough of this epoch
             return
@@ -112,6 +114,8 @@ class ChannelPipe:
         poll.register(descriptor, select.POLLOUT)
         for chunk in chunks:
             rest = memoryview(chunk)
-            while rest and not self._closed.is_set():
+            while rest:
+                if self._closed.is_set():  # nothing more is fetched for nobody
+                    return
                 if poll.poll(1000 * POLL_SECONDS):
                     rest = rest[os.write(descriptor, rest) :]

@@ -79,12 +79,15 @@ class TrainingRun:
                     await logs.enter_async_context(one.log_follower().shipping(interval))
                 ending, failed = await self._run_containers()
             await self._upload_results(ending, failed)  # logs are whole before the job has ended
-        except SnapshelfError as error:
-            self._end("Failed", "Failed", f"ClientError: {error.message}")
-        except Exception:
-            logger.exception("training job %s", self._job["TrainingJobName"])
-            self._end("Failed", "Failed", "InternalServerError: see the local cloud's own log.")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must end with it
+            self._end("Failed", "Failed", self._failure(error))
         await self._context.threads.run(shutil.rmtree, self._folder, ignore_errors=True)
+
+    def _failure(self, error: Exception) -> str:
+        if isinstance(error, SnapshelfError):
+            return f"ClientError: {error.message}"
+        logger.error("training job %s", self._job["TrainingJobName"], exc_info=error)
+        return "InternalServerError: see the local cloud's own log."
 
     async def _run_containers(self) -> tuple[Ending, str | None]:
         """How they ended, and the reason where one failed."""
@@ -154,15 +157,11 @@ class TrainingRun:
             for task in (*exits, stopped, broken):
                 task.cancel()
 
-    async def _stop_early(self, *, stopped: bool, broken: bool) -> tuple[Ending, None]:
-        """End containers that are still running.
-
-        Raises:
-            Exception: what ended the streaming of a channel.
-        """
+    async def _stop_early(self, *, stopped: bool, broken: bool) -> tuple[Ending, str | None]:
+        """End containers that are still running; the reason is what ended a channel's streaming."""
         await self._stop_all(self._context.timing.training_stop)
         if broken and self._pipe_error:
-            raise self._pipe_error
+            return Ending.EXITED, self._failure(self._pipe_error)
         return (Ending.STOPPED if stopped else Ending.OUT_OF_TIME), None
 
     async def _upload_results(self, ending: Ending, failed: str | None) -> None:
@@ -215,6 +214,8 @@ class TrainingRun:
                 await self._mirror_once()
             except SnapshelfError as error:
                 logger.warning("checkpoints are not mirrored now: %s", error.message)
+            except Exception:  # the next time may do; ended here, nothing more would be mirrored
+                logger.exception("checkpoints are not mirrored now")
 
     async def _mirror_once(self) -> None:
         for one in self._instances:

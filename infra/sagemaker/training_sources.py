@@ -209,9 +209,16 @@ def _attribute(source: ChannelSource, number: int, line: bytes) -> Iterator[S3Lo
             raise StorageError(f"{place}: expected a JSON object with the attribute {name!r}")
         value = record[name]
         if name.endswith("-ref"):
-            yield S3Location.parse(str(value))
+            yield _location(str(value), place)
         else:
             yield (value if isinstance(value, str) else json.dumps(value)).encode()
+
+
+def _location(value: str, place: str) -> S3Location:
+    try:
+        return S3Location.parse(value)
+    except StorageError as error:
+        raise StorageError(f"{place}: {error.message}") from error
 
 
 def stream(

@@ -84,6 +84,7 @@ def evaluate_command(
     _make(out)
     loaded = _load(model)
     trust = Trust.from_card(loaded.card)
+    _check_one_category(loaded)
     found = find_photos(photos, loaded.classes)
     _check_positive(positive, loaded)
     start = time.perf_counter()
@@ -115,6 +116,15 @@ def _load(model: Path) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         unpack(find_artifact(model), Path(folder))
         return Model.load(Path(folder), threads=1)
+
+
+def _check_one_category(model: Model) -> None:
+    """A folder tells one category a photo, and the figures are those of a softmax."""
+    if model.card.get("multi_label"):
+        raise DatasetError(
+            "multi_label true in the model card: expected a model of one category a photo",
+            hint="the training of such a model writes a report of its own beside it",
+        )
 
 
 def _check_positive(positive: str | None, model: Model) -> None:
@@ -170,7 +180,7 @@ def _summary(metrics: dict[str, Any], out: Path) -> str:
 
 def _positive_line(positive: dict[str, Any]) -> str:
     limit = positive["threshold"]
-    where = "no threshold reaches the wanted precision" if limit is None else f"from {limit:.3f}"
+    where = "it is never named" if limit is None else f"from {limit:.3f}"
     return f"{positive['category']} or not: {positive['accuracy']:.2%} right ({where})"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import logging
 import os
 import re
@@ -17,7 +18,6 @@ from contracts import TrainingError
 from training.pretrained.weights_file import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
-    from http.client import HTTPMessage
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
         fp: IO[bytes],
         code: int,
         msg: str,
-        headers: HTTPMessage,
+        headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme != "https":
@@ -135,7 +135,7 @@ def _fetch(address: str, path: Path) -> None:
     try:
         with opener.open(request, timeout=TIMEOUT) as answer, path.open("wb") as stream:
             _copy(answer, stream, address)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (http.client.HTTPException, OSError, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is the answer too
         raise TrainingError(

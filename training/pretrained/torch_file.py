@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import struct
 import zipfile
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -19,6 +20,7 @@ from training.pretrained.torch_pickle import (
     MAX_PICKLE_BYTES,
     Storage,
     Tensor,
+    brief,
     read_pickle,
     state_dict,
 )
@@ -31,12 +33,21 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 20_000
 """Most tensors in a file, ten times those of a B7."""
 
+MAX_SIDE = 1 << 30
+"""Of a tensor, an empty one too: NumPy refuses more than it could address."""
+
 ZIP_START: Final = b"PK\x03\x04"
 LEGACY_START: Final = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 """torch's magic number, pickled with protocol 2."""
 
 _LEGACY_VERSION = 1001
 _KEY = re.compile(r"[0-9]{1,20}", re.ASCII)
+_DAMAGED = (
+    *(zipfile.BadZipFile, struct.error, KeyError, EOFError, OSError, OverflowError, ValueError),
+    RuntimeError,  # an entry is encrypted, or of another form
+)
+"""What `zipfile` raises of contents that contradict themselves."""
+
 _AGAIN = "copy or download the file again"
 
 
@@ -64,17 +75,25 @@ def _read_zip(stream: BinaryIO, size: int, source: str) -> tuple[Arrays, list[st
             prefix = _checked_prefix(archive, size, source)
             document, _ = read_pickle(io.BytesIO(archive.read(f"{prefix}data.pkl")), source)
             tensors, others = state_dict(document, source)
-            storages = {}
-            for storage in {
-                tensor.storage.key: tensor.storage for tensor in tensors.values()
-            }.values():
-                if not _KEY.fullmatch(storage.key):
-                    raise TrainingError(f"{source}: storage {storage.key!r:.80} is no number")
-                data = archive.read(f"{prefix}data/{storage.key}")
-                storages[storage.key] = _numbers(data, storage, source)
-    except (zipfile.BadZipFile, KeyError, EOFError, OSError, NotImplementedError) as error:
+            storages = _stored(archive, prefix, tensors, source)
+    except TrainingError:
+        raise
+    except _DAMAGED as error:
         raise TrainingError(f"{source}: a damaged torch file ({error})", hint=_AGAIN) from error
     return _arrays(tensors, storages, source), others
+
+
+def _stored(
+    archive: zipfile.ZipFile, prefix: str, tensors: dict[str, Tensor], source: str
+) -> dict[str, Any]:
+    """The numbers of every storage that a tensor is a view of, by its key."""
+    storages = {}
+    for storage in {tensor.storage.key: tensor.storage for tensor in tensors.values()}.values():
+        if not _KEY.fullmatch(storage.key):
+            raise TrainingError(f"{source}: storage {storage.key!r:.80} is no number")
+        data = archive.read(f"{prefix}data/{storage.key}")
+        storages[storage.key] = _numbers(data, storage, source)
+    return storages
 
 
 def _checked_prefix(archive: zipfile.ZipFile, size: int, source: str) -> str:
@@ -120,12 +139,13 @@ def _read_legacy(stream: BinaryIO, size: int, source: str) -> tuple[Arrays, list
     (_, version, machine, document, keys), (_, _, _, wanted, _) = zip(
         *(read_pickle(head, source) for _ in range(5)), strict=True
     )
-    if version != _LEGACY_VERSION or not isinstance(machine, dict):
-        raise TrainingError(f"{source}: torch's form {version!r:.40}, expected {_LEGACY_VERSION}")
-    if machine.get("little_endian") is not True:
+    if type(version) is not int or version != _LEGACY_VERSION or not isinstance(machine, dict):
+        raise TrainingError(f"{source}: torch's form {brief(version)}, expected {_LEGACY_VERSION}")
+    if dict.get(machine, "little_endian") is not True:
         raise TrainingError(f"{source}: its numbers are big-endian, expected little-endian")
     tensors, others = state_dict(document, source)
-    if not isinstance(keys, list) or len(keys) > MAX_ENTRIES or sorted(wanted) != sorted(keys):
+    named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not named or len(keys) > MAX_ENTRIES or sorted(wanted) != sorted(keys):
         raise TrainingError(f"{source}: its list of storages is damaged", hint=_AGAIN)
     stream.seek(head.tell())
     storages = {}
@@ -175,7 +195,8 @@ def _arrays(tensors: dict[str, Tensor], storages: dict[str, Any], source: str) -
         sides = zip(tensor.shape, tensor.strides, strict=True)
         last = tensor.offset + sum((side - 1) * stride for side, stride in sides)
         elements = math.prod(tensor.shape)
-        if elements > tensor.storage.length or (elements and last >= tensor.storage.length):
+        huge = elements > tensor.storage.length or max(tensor.shape, default=0) > MAX_SIDE
+        if huge or (elements and last >= tensor.storage.length):
             raise TrainingError(
                 f"{source}: tensor {name} of shape {tensor.shape} at {tensor.offset:,} reaches "
                 f"beyond its storage of {tensor.storage.length:,} numbers"

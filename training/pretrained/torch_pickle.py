@@ -9,10 +9,14 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+import reprlib
 from collections import OrderedDict
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from contracts import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_PICKLE_BYTES = 32_000_000
 """Of the pickle alone, without the tensors: 80 times that of a ResNet-152."""
@@ -33,8 +37,10 @@ STORAGES: Final[dict[str, str]] = {
 }
 """torch's storage classes, and the numbers in them (NumPy's type strings, and bf16)."""
 
-_INDEXED = {"PUT", "BINPUT", "LONG_BINPUT"}
 _BY_STACK = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
+_SETS = {"EMPTY_SET", "ADDITEMS", "FROZENSET"}
+_KEY_TYPES = (str, int, float, bool, bytes, type(None))
+_INSTRUCTIONS: Final[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # noqa: SLF001
 _PLAIN_STATE = 'torch.save(model.state_dict(), "weights.pth")'
 _MEND = f"save the weights alone, with {_PLAIN_STATE}, or as .safetensors"
 
@@ -88,28 +94,35 @@ def read_pickle(stream: io.BytesIO, source: str) -> tuple[Any, dict[str, Storage
 
 
 def _inspect(stream: io.BytesIO, source: str) -> None:
-    """Walk through the instructions without running them.
-
-    Where a value is remembered is counted: the C unpickler sets aside memory for as many places
-    as the highest number says.
-    """
+    """Walk through the instructions without running them."""
     for number, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
         name = instruction.name
         if number == MAX_INSTRUCTIONS:
             raise TrainingError(f"{source}: its pickle has more than {number:,} instructions")
-        if name in _INDEXED and not 0 <= int(argument or 0) <= number:
-            raise TrainingError(f"{source}: its pickle remembers value {argument} as {number}th")
         if name == "GLOBAL":
             module, _, found = str(argument).partition(" ")
             _known(module, found, source)
-        elif name in _BY_STACK:
+        elif name in _BY_STACK or name in _SETS:
             raise TrainingError(
                 f"{source}: its pickle has the instruction {name}, which weights do not need",
                 hint=_MEND,
             )
 
 
-class _Reader(pickle.Unpickler):  # every name that it may find is in `_known`
+def brief(value: Any) -> str:
+    """A value for a message. The whole `repr` of a few bytes of pickle can fill the memory."""
+    shown = reprlib.Repr()
+    shown.maxlevel = 2
+    return shown.repr(value)[:80]
+
+
+# The unpickler in Python, for its instructions can be looked into as they are carried out: a key
+# may hold one tuple over and over, ((t, t), (t, t)), and its hash would take for ever. Nor does it
+# set aside memory for as many remembered values as a pickle says that it has, as the C one does.
+class _Reader(pickle._Unpickler):  # noqa: SLF001 - every name that it may find is in `_known`
+    dispatch: ClassVar[dict[int, Any]] = dict(_INSTRUCTIONS)
+    stack: list[Any]
+
     def __init__(self, stream: io.BytesIO, source: str) -> None:
         super().__init__(stream)
         self._source = source
@@ -121,10 +134,10 @@ class _Reader(pickle.Unpickler):  # every name that it may find is in `_known`
     def persistent_load(self, pid: Any) -> Storage:
         """`("storage", class, key, device, count)`, in the legacy form with a view after it."""
         if not (isinstance(pid, tuple) and len(pid) in {5, 6} and pid[0] == "storage"):
-            raise TrainingError(f"{self._source}: {pid!r:.80} is no torch storage")
+            raise TrainingError(f"{self._source}: {brief(pid)} is no torch storage")
         _, kind, key, _, count = pid[:5]
         if not (isinstance(kind, _Kind) and isinstance(key, str) and _is_count(count)):
-            raise TrainingError(f"{self._source}: {pid!r:.80} is no torch storage")
+            raise TrainingError(f"{self._source}: {brief(pid)} is no torch storage")
         if len(pid) == 6 and pid[5] is not None:  # noqa: PLR2004
             raise TrainingError(
                 f"{self._source}: storage {key} is a view of another, as torch wrote before 0.4",
@@ -138,11 +151,35 @@ class _Reader(pickle.Unpickler):  # every name that it may find is in `_known`
             )
         return storage
 
+    def _check_keys(self, keys: Sequence[Any]) -> None:
+        for key in keys:
+            if type(key) not in _KEY_TYPES:
+                raise TrainingError(
+                    f"{self._source}: key {brief(key)} of a dictionary, expected text or a number",
+                    hint=_MEND,
+                )
+
+    def _load_item(self) -> None:
+        self._check_keys(self.stack[-2:-1])
+        _INSTRUCTIONS[pickle.SETITEM[0]](self)
+
+    def _load_items(self) -> None:
+        self._check_keys(self.stack[::2])
+        _INSTRUCTIONS[pickle.SETITEMS[0]](self)
+
+    def _load_dictionary(self) -> None:
+        self._check_keys(self.stack[::2])
+        _INSTRUCTIONS[pickle.DICT[0]](self)
+
+    dispatch[pickle.SETITEM[0]] = _load_item
+    dispatch[pickle.SETITEMS[0]] = _load_items
+    dispatch[pickle.DICT[0]] = _load_dictionary
+
 
 def _known(module: str, name: str, source: str) -> Any:
     """What a name in the pickle stands for."""
     if (module, name) == ("collections", "OrderedDict"):
-        return OrderedDict
+        return _EmptyDictionary()
     if module == "torch._utils" and name in {"_rebuild_tensor_v2", "_rebuild_tensor"}:
         return _RebuildTensor(source)
     if (module, name) == ("torch._utils", "_rebuild_parameter"):
@@ -161,6 +198,13 @@ class _Kind(NamedTuple):
     dtype: str
 
 
+class _EmptyDictionary(NamedTuple):
+    """OrderedDict, as torch calls it. Copies of others could fill the memory."""
+
+    def __call__(self) -> OrderedDict[Any, Any]:
+        return OrderedDict()
+
+
 class _RebuildTensor(NamedTuple):
     source: str
 
@@ -168,7 +212,7 @@ class _RebuildTensor(NamedTuple):
         storage, offset, shape, strides, *_ = arguments
         whole = isinstance(storage, Storage) and _is_count(offset)
         if not (whole and _are_counts(shape) and _are_counts(strides)):
-            raise TrainingError(f"{self.source}: {arguments!r:.80} describes no tensor")
+            raise TrainingError(f"{self.source}: {brief(arguments)} describes no tensor")
         if len(shape) != len(strides):
             raise TrainingError(f"{self.source}: a tensor of shape {shape} has strides {strides}")
         return Tensor(storage, offset, shape, strides)
@@ -179,7 +223,7 @@ class _RebuildParameter(NamedTuple):
 
     def __call__(self, *arguments: Any) -> Tensor:
         if not (arguments and isinstance(arguments[0], Tensor)):
-            raise TrainingError(f"{self.source}: {arguments!r:.80} describes no parameter")
+            raise TrainingError(f"{self.source}: {brief(arguments)} describes no parameter")
         return arguments[0]
 
 
@@ -218,7 +262,8 @@ def state_dict(document: Any, source: str) -> tuple[dict[str, Tensor], list[str]
             others.append(str(name))
     if not tensors:
         raise TrainingError(
-            f"{source} holds no tensors by name, but {', '.join(others) or 'nothing'}", hint=_MEND
+            f"{source} holds no tensors by name, but {', '.join(others[:10])[:200] or 'nothing'}",
+            hint=_MEND,
         )
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}

@@ -9,6 +9,7 @@ from evaluation.binary import measure_positive
 from evaluation.familiarity import fit_bound
 from evaluation.fitting import fit_trust
 from evaluation.one_against_rest import column
+from evaluation.report import evaluate
 from evaluation.thresholds import choose_thresholds
 from evaluation.trust import Trust
 from evaluation.verdict import energies, verdict
@@ -196,3 +197,27 @@ def test_an_unknown_category_is_told(draw):
     """With those that there are."""
     with pytest.raises(TrainingError, match="positive=phone, expected one of category 0"):
         measure_positive(draw(), "phone", threshold=None)
+
+
+@pytest.mark.parametrize(
+    ("trust", "threshold", "yeses"),
+    [
+        (Trust(thresholds={"hat": None}), None, 0),
+        (Trust(default=0.99, fitted=False), 0.99, 0),
+        (Trust(thresholds={"hat": 0.6}), 0.6, 4),
+    ],
+)
+def test_one_category_is_measured_at_the_models_own_threshold(trust, threshold, yeses):
+    """Also one that is never named, or a model's of old; not at the best of these photos."""
+    logits = np.array([[1.0, 0.0]] * 4 + [[0.0, 1.0]] * 8)
+    answers = Answers(CLASSES, np.array([0] * 4 + [1] * 8), logits)
+    found = evaluate(answers, calibration=trust, positive="hat")["positive"]
+    assert found["threshold"] == threshold
+    assert found["counts"]["true_positives"] == yeses
+
+
+@pytest.mark.parametrize("given", [{"probabilities": [float("nan")] * 2}, {"energy": float("nan")}])
+def test_what_is_no_number_names_no_category(given):
+    """A network that overflows on a photo has said nothing of it."""
+    asked = {"probabilities": [0.9, 0.1], "energy": 3.0} | given
+    assert verdict(CLASSES, thresholds={}, bound=1.0, **asked).category == "none"

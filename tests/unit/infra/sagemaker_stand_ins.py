@@ -113,8 +113,12 @@ if settings.get("dies") == host:
 if "seconds" in settings:
     def end(*_):
         (base / f"model/{host}.stopped").write_text("")
+        if "reads" in settings:
+            (base / "checkpoints/last").write_text("at SIGTERM")
         sys.exit(0)
     signal.signal(signal.SIGTERM, end)
+    if "reads" in settings:
+        pipe = (data / "train_0").open("rb")
     time.sleep(float(settings["seconds"]))
 """
 

@@ -1,5 +1,8 @@
 """Checkpoints kept equal to S3, by several hosts too."""
 
+import threading
+import time
+
 from sagemaker_stand_ins import MemoryObjects
 
 from infra.sagemaker.object_store import S3Location
@@ -80,3 +83,26 @@ def test_a_host_deletes_what_it_restored_and_removed_and_nothing_of_others(tmp_p
     first.store()
     second.store()
     assert objects.content == {"s3://shelf/ckpt/own": b"own"}
+
+
+def test_two_mirrorings_do_not_overlap(tmp_path):
+    """The one at the job's end may begin while a regular one is still uploading."""
+    running, most = [], []
+
+    class Slow(MemoryObjects):
+        def upload(self, path, location):
+            running.append(path)
+            most.append(len(running))
+            time.sleep(0.05)
+            running.remove(path)
+            super().upload(path, location)
+
+    one = mirror(tmp_path / "c", Slow())
+    for name in "ab":
+        (tmp_path / "c" / name).write_text(name)
+    threads = [threading.Thread(target=one.store) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1]

@@ -169,6 +169,33 @@ async def test_checkpoints_of_all_hosts_are_stored_and_restored_to_all(tmp_path)
             assert one["checkpoints"] == ["algo-1", "algo-2", "earlier"]
 
 
+async def test_a_mirroring_that_goes_wrong_is_not_the_last(tmp_path):
+    """Whatever went wrong: the next one stores what it could not."""
+
+    class Unsteady(MemoryObjects):
+        broken = False
+
+        def upload(self, path, location):
+            if not self.broken:
+                self.broken = True
+                raise PermissionError(location.key)
+            super().upload(path, location)
+
+    objects = Unsteady()
+    request = hosts_request(
+        count=1,
+        HyperParameters={"seconds": "50"},
+        CheckpointConfig={"S3Uri": "s3://shelf/ckpt"},
+    )
+    async with running_plane(tmp_path, objects=objects) as client:
+        await client.call("CreateTrainingJob", **request)
+
+        async def mirrored():
+            return "s3://shelf/ckpt/algo-1" in objects.content
+
+        await client.until(mirrored)
+
+
 async def _greeted_twice(logs):
     lines = logs.of(GROUP)
     return all(lines.count(f"hello from {name}") == 2 for name in ("algo-1", "algo-2"))

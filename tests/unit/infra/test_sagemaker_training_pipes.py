@@ -5,11 +5,15 @@ import gzip
 import json
 import subprocess
 import sys
+from pathlib import PurePosixPath
 
 import pytest
 from sagemaker_stand_ins import channel, hosts_request, running_plane
 
-from infra.sagemaker.training_sources import ChannelSource
+from infra.sagemaker.object_store import S3Location
+from infra.sagemaker.training_hosts import Host
+from infra.sagemaker.training_pipes import ChannelPipe
+from infra.sagemaker.training_sources import ChannelSource, StoredObject
 
 pytestmark = pytest.mark.anyio
 
@@ -190,7 +194,7 @@ async def test_an_augmented_manifest_without_records_is_plain_bytes(client):
         (["{"], r"one\.manifest, line 1: Expecting .*; expected a JSON object"),
         (['"text"'], "line 1: expected a JSON object with the attribute 'image-ref'"),
         ([LINES[0], {"image-ref": "s3://shelf/a"}], "line 2: .* attribute 'class'"),
-        ([{"image-ref": "here.jpg", "class": 1}], "here.jpg: expected s3://bucket/key"),
+        ([{"image-ref": "here.jpg", "class": 1}], "line 1: here.jpg: expected s3://bucket/key"),
         ([""], "expected lines, found none"),
     ],
 )
@@ -236,6 +240,44 @@ async def test_a_stream_that_breaks_off_fails_the_job_rather_than_ending_the_epo
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"] == "ClientError: s3://shelf/data/missing: NoSuchKey"
     assert f"{OUTPUT}/model.tar.gz" not in client.objects.content
+
+
+async def test_a_stream_that_breaks_off_loses_no_checkpoints(client):
+    """What the program stored at SIGTERM reaches S3, as in any job that fails."""
+    missing = {"image-ref": "s3://shelf/data/missing", "class": 1}
+    one = augmented(client, LINES[0], missing)
+    request = hosts_request(
+        count=1,
+        InputDataConfig=[one],
+        HyperParameters={"epochs": "0", "reads": "1", "seconds": "60"},
+        CheckpointConfig={"S3Uri": "s3://shelf/ckpt"},
+    )
+    await client.call("CreateTrainingJob", **request)
+    job = await client.job("job")
+    assert job["FailureReason"] == "ClientError: s3://shelf/data/missing: NoSuchKey"
+    assert client.objects.content["s3://shelf/ckpt/last"] == b"at SIGTERM"
+
+
+def test_nothing_is_fetched_once_the_job_has_ended(tmp_path):
+    """The objects that are left may be all of a large data set."""
+    fetched = []
+
+    class Store:
+        def read(self, location):
+            fetched.append(location.key)
+            yield bytes(200_000)
+
+    places = [S3Location("shelf", f"data/{n}") for n in range(50)]
+    items = [StoredObject(place, PurePosixPath(place.key)) for place in places]
+    source = ChannelSource.parse(pipe(), "Pipe")
+    host = Host("algo-1", 0, "127.1.1.1")
+    errors = []
+    one = ChannelPipe(Store(), source, items, tmp_path, host=host, hosts=1, on_error=errors.append)
+    one.open()
+    with (tmp_path / "train_0").open("rb") as reader:
+        reader.read(1)
+        one.close()
+    assert (fetched, errors) == (["data/0"], [])
 
 
 def test_a_share_in_file_mode_is_shuffled_once_and_the_same_for_all():

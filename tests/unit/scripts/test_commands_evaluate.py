@@ -177,6 +177,13 @@ def test_an_unknown_positive_is_told_before_anything_is_asked(tmp_path: Path, ph
     assert "--positive pink: unknown category, expected one of blue, green, red" in error.message
 
 
+def test_a_model_of_several_categories_a_photo_is_refused(tmp_path: Path, photos: Path) -> None:
+    """Its probabilities are no softmax's, and folders tell but one category."""
+    error = evaluate(tmp_path, photos, card=TRUST | {"multi_label": True}).exception
+    assert isinstance(error, SnapshelfError)
+    assert "multi_label true in the model card" in error.message
+
+
 def test_top_k_and_wanted_precision_are_taken(tmp_path: Path, photos: Path) -> None:
     """Each k asked for stands in metrics.json, and thresholds are chosen by precision."""
     options = ["--top-k", "2", "--wanted-precision", "0.9", "--json"]

@@ -237,10 +237,73 @@ def test_a_compressed_archive_is_refused(refused):
     assert "is compressed" in refused(data)
 
 
-def test_a_memo_of_a_billion_places_is_refused(refused):
+def test_a_memo_of_a_billion_places_takes_no_memory(refused):
     """The C unpickler would set aside 16 GB for one instruction."""
     data = b"\x80\x02}r\xff\xff\xff\x7f."
-    assert "remembers value 2147483647" in refused(zip_file(data))
+    assert "holds no tensors by name" in refused(zip_file(data))
+
+
+DOUBLED = b"(K\x01t" + b"".join(b"q\x00h\x00\x86" for _ in range(60))
+"""A tuple that holds one tuple twice, and so on 60 deep: 2**60 numbers, of a few bytes."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"}" + DOUBLED + b"K\x01s",
+        b"}(" + DOUBLED + b"K\x01u",
+        b"(" + DOUBLED + b"K\x01d",
+    ],
+)
+def test_a_key_whose_hash_would_never_end_is_refused(refused, body):
+    """By each of the three instructions that put pairs into a dictionary, and within moments."""
+    said = refused(zip_file(b"\x80\x02" + body + b"."))
+    assert "expected text or a number" in said
+    assert len(said) < 400
+
+
+def test_sets_are_refused(refused):
+    """Their members are hashed too, and weights need none."""
+    assert "EMPTY_SET" in refused(zip_file(b"\x80\x04\x8f."))
+
+
+def test_what_is_no_storage_is_told_briefly(refused):
+    """The whole text of a value that holds itself over and over would fill the memory."""
+    assert "is no torch storage" in refused(zip_file(b"\x80\x02" + DOUBLED + b"Q."))
+
+
+def test_a_version_that_would_fill_the_memory_is_told_briefly(refused):
+    """As a legacy file's second pickle."""
+    doubled = b"\x80\x02" + DOUBLED + b"."
+    rest = b"".join(pickled(each) for each in ({}, {}, []))
+    assert "torch's form" in refused(LEGACY_START + doubled + rest)
+
+
+def test_dictionaries_are_not_copied(refused):
+    """A pickle could copy a large one 100,000 times."""
+    data = b"\x80\x02ccollections\nOrderedDict\n}\x85R."
+    assert "damaged" in refused(zip_file(data))
+
+
+def test_an_empty_tensor_has_sides_that_numpy_can_take(refused):
+    """No element, and yet more than could be addressed."""
+    told = {"shape": (0, 1 << 40, 1 << 40), "strides": (1, 1, 1)}
+    said = refused(zip_file({"w": Stored(np.ones(4, "<f4"), 0, **told)}))
+    assert "reaches beyond its storage" in said
+
+
+def test_a_legacy_files_keys_are_text(refused):
+    """Keys of several types have no order to compare them by."""
+    parts = [pickled(each) for each in (1001, {"little_endian": True})]
+    parts += [pickled({"w": Stored(np.ones(4, "<f4"), 0)}, legacy=True), pickled(["0", 1])]
+    assert "list of storages is damaged" in refused(LEGACY_START + b"".join(parts))
+
+
+def test_an_encrypted_entry_is_a_damaged_file(refused):
+    """Its password is asked for with an error of another kind."""
+    data = bytearray(zip_file(stored(ARRAYS)))
+    data[data.find(b"PK\x01\x02") + 8] |= 1
+    assert "damaged torch file" in refused(bytes(data))
 
 
 @pytest.mark.parametrize("write", [zip_file, legacy_file])

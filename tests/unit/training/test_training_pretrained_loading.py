@@ -264,6 +264,7 @@ def test_the_kept_file_is_checked_too(server, cache):
         ((302, {"Location": "http://127.0.0.1/w"}, b""), "which is no https"),
         ((302, {"Location": "file:///etc/passwd"}, b""), "is not allowed"),
         ((200, {"Content-Length": "99"}, b"x"), "1 bytes came, 99 were announced"),
+        ((200, {"Transfer-Encoding": "chunked"}, b"9\r\nx"), "could not be fetched (Incomplete"),
         ((200, {"Content-Length": str(1 << 40)}, b"x"), "more than 1,073,741,824"),
     ],
 )
