@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from contracts import TrainingError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,7 +48,21 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint, whole or not at all, and remove all but the last ones."""
+    """Write a checkpoint, whole or not at all, and remove all but the last ones.
+
+    Raises:
+        TrainingError: the disk is full, or cannot be written to.
+    """
+    try:
+        return _save(folder, checkpoint)
+    except OSError as error:
+        raise TrainingError(
+            f"a checkpoint could not be written to {folder.name}: {error.strerror}",
+            hint="make room and give the same command again: it goes on from the last checkpoint",
+        ) from error
+
+
+def _save(folder: Path, checkpoint: Checkpoint) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint-{checkpoint.epoch:05d}-{checkpoint.batch:07d}.npz"
     document = {

@@ -30,7 +30,9 @@ MOST_PHOTOS = 20_000
 """Drawn from more: what a head learns from them changes little after that."""
 
 _BATCH_SIZE = 32
-_ROUNDS = 1000
+_ROUNDS, _ROUNDS_OF_MANY, _MANY = 1000, 50, 200
+"""The regression's; with more than so many categories a step is dear, and training goes on anyway."""
+
 _NEVER = 10.0
 """How far below every other a category's bias is put of which there is no photo."""
 
@@ -70,7 +72,9 @@ def start_head(
     scale = StandardScaler()
     features = scale.fit_transform(_features(network, channel, preparation, size, chosen))
     weight = "balanced" if balanced else None
-    found = LogisticRegression(C=INVERSE_PENALTY, max_iter=_ROUNDS, class_weight=weight)
+    rounds = _ROUNDS if len(np.unique(labels)) <= _MANY else _ROUNDS_OF_MANY
+    logger.info("A regression on %d photos is what the head begins with", len(labels))
+    found = LogisticRegression(C=INVERSE_PENALTY, max_iter=rounds, class_weight=weight)
     found.fit(features, labels)
     logger.info(
         "The head begins with an accuracy of %f on %d photos",

@@ -1,10 +1,12 @@
 """Checkpoints: whole or not at all, the one before where the last is torn, nothing unpickled."""
 
+import errno
 import pickle
 
 import numpy as np
 import pytest
 
+from contracts import TrainingError
 from training.checkpoint import Checkpoint, discard, latest, save
 
 
@@ -52,6 +54,20 @@ def test_a_changed_byte_is_found(tmp_path):
     data[data.index(np.float32(1).tobytes() * 6)] ^= 1
     path.write_bytes(data)
     assert latest(tmp_path) is None
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_stays(tmp_path, monkeypatch):
+    """With what to do about it."""
+    save(tmp_path, at(1))
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numpy.savez", full)
+    with pytest.raises(TrainingError, match="No space left on device") as caught:
+        save(tmp_path, at(2))
+    assert "goes on from the last checkpoint" in caught.value.hint
+    assert latest(tmp_path).epoch == 1
 
 
 def test_a_pickle_is_not_read(tmp_path):
