@@ -31,7 +31,7 @@ MOST_PHOTOS = 20_000
 
 _BATCH_SIZE = 32
 _ROUNDS, _ROUNDS_OF_MANY, _MANY = 1000, 50, 200
-"""The regression's; with more than so many categories a step is dear, and training goes on anyway."""
+"""The regression's; with more than so many categories each is dear, and training goes on anyway."""
 
 _NEVER = 10.0
 """How far below every other a category's bias is put of which there is no photo."""
