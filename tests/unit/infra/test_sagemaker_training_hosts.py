@@ -159,10 +159,11 @@ async def test_checkpoints_of_all_hosts_are_stored_and_restored_to_all(tmp_path)
             return {"s3://shelf/ckpt/algo-1", "s3://shelf/ckpt/algo-2"} <= objects.content.keys()
 
         await client.until(mirrored)
+        await client.until(lambda: _greeted(logs, 1))  # which they do after they wrote
         assert objects.content["s3://shelf/ckpt/earlier"] == b"before"
     async with running_plane(tmp_path, objects=objects, logs=logs) as client:
         await client.logged(GROUP, "it runs again, from 3 checkpoint files")
-        await client.until(lambda: _greeted_twice(logs))
+        await client.until(lambda: _greeted(logs, 2))
         await client.call("StopTrainingJob", TrainingJobName="job")
         await client.job("job")
         for one in told(client).values():
@@ -196,9 +197,9 @@ async def test_a_mirroring_that_goes_wrong_is_not_the_last(tmp_path):
         await client.until(mirrored)
 
 
-async def _greeted_twice(logs):
+async def _greeted(logs, times):
     lines = logs.of(GROUP)
-    return all(lines.count(f"hello from {name}") == 2 for name in ("algo-1", "algo-2"))
+    return all(lines.count(f"hello from {name}") == times for name in ("algo-1", "algo-2"))
 
 
 async def test_the_machine_is_divided_among_the_hosts(client):
