@@ -163,7 +163,8 @@ async def test_checkpoints_of_all_hosts_are_stored_and_restored_to_all(tmp_path)
         assert objects.content["s3://shelf/ckpt/earlier"] == b"before"
     async with running_plane(tmp_path, objects=objects, logs=logs) as client:
         await client.logged(GROUP, "it runs again, from 3 checkpoint files")
-        await client.until(lambda: _greeted(logs, 2))
+        # The stream of a run that goes on holds what the run before it told, too.
+        await client.until(lambda: _greeted(logs, 3))
         await client.call("StopTrainingJob", TrainingJobName="job")
         await client.job("job")
         for one in told(client).values():
@@ -199,7 +200,7 @@ async def test_a_mirroring_that_goes_wrong_is_not_the_last(tmp_path):
 
 async def _greeted(logs, times):
     lines = logs.of(GROUP)
-    return all(lines.count(f"hello from {name}") == times for name in ("algo-1", "algo-2"))
+    return all(lines.count(f"hello from {name}") >= times for name in ("algo-1", "algo-2"))
 
 
 async def test_the_machine_is_divided_among_the_hosts(client):
