@@ -125,23 +125,6 @@ class Channel:
             threads=threads,
         )
 
-    def shuffled_batches(
-        self,
-        size: int,
-        preparation: Preparation,
-        batch_size: int,
-        *,
-        augmentation_type: str,
-        seed: int,
-        threads: int = 1,
-    ) -> Iterator[Batch]:
-        """Every photo once, shuffled and augmented; the last batch is filled from the first."""
-        augmentation = Augmentation.of(augmentation_type)
-        for batch in self.epoch(
-            size, preparation, batch_size, augmentation=augmentation, seed=seed, threads=threads
-        ):
-            yield batch._replace(photos=batch_size)
-
     def epoch(
         self,
         size: int,

@@ -8,7 +8,7 @@ import pytest
 from contracts import ArtifactError, TrainingError
 from photo import Preparation
 from recordio_prep import read_records
-from training.channels import AUGMENTATIONS, Channel, read_dataset
+from training.channels import AUGMENTATIONS, Augmentation, Channel, read_dataset
 
 
 def pixels(batches):
@@ -56,8 +56,9 @@ def test_an_epoch_sees_every_photo_in_an_order_of_its_own(pack, draw, preparatio
     channel = Channel.open("train", pack(drawn, labels=list(range(12)), index=index))
 
     def epoch(seed):
-        batches = channel.shuffled_batches(28, preparation, 4, augmentation_type="none", seed=seed)
-        return labels(batches)
+        return labels(
+            channel.epoch(28, preparation, 4, augmentation=Augmentation.of("none"), seed=seed)
+        )
 
     orders = [epoch(seed) for seed in (1, 1, 2)]
     assert all(sorted(order) == list(range(12)) for order in orders)
@@ -68,9 +69,10 @@ def test_an_epoch_sees_every_photo_in_an_order_of_its_own(pack, draw, preparatio
 def test_a_last_batch_is_filled_up(pack, draw, preparation):
     """Training batches are all full: 5 photos are three batches of 2."""
     channel = Channel.open("train", pack([draw(seed) for seed in range(5)], labels=list(range(5))))
-    batches = list(channel.shuffled_batches(28, preparation, 2, augmentation_type="none", seed=1))
+    batches = list(channel.epoch(28, preparation, 2, augmentation=Augmentation.of("none"), seed=1))
     assert [batch.data.shape for batch in batches] == [(2, 3, 28, 28)] * 3
-    assert set(labels(batches)) == set(range(5))
+    assert [batch.photos for batch in batches] == [2, 2, 1]
+    assert sorted(labels(batches)) == list(range(5))
 
 
 @pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS) - {"none"}))
@@ -80,7 +82,7 @@ def test_augmentation_changes_the_pixels_and_not_the_shape(pack, draw, preparati
 
     def epoch(augmentation, seed):
         return pixels(
-            channel.shuffled_batches(28, preparation, 2, augmentation_type=augmentation, seed=seed)
+            channel.epoch(28, preparation, 2, augmentation=Augmentation.of(augmentation), seed=seed)
         )
 
     plain, changed = epoch("none", 1), epoch(name, 1)
