@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.sagemaker.context import PlaneContext
-    from infra.sagemaker.endpoints import Endpoints
-    from infra.sagemaker.serving import Deployment, Instance, Variant
+    from infra.sagemaker.deployments import Deployment
+    from infra.sagemaker.instances import Instance
+    from infra.sagemaker.live_endpoints import LiveEndpoints
+    from infra.sagemaker.variants import Variant
 
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 INFERENCE_ID = "x-amzn-sagemaker-inference-id"
@@ -50,8 +52,8 @@ NO_ANSWER = "Amazon SageMaker could not get a response from the {endpoint} endpo
 class Invocations:
     """The runtime API's requests, over connections that are kept alive."""
 
-    def __init__(self, context: PlaneContext, endpoints: Endpoints) -> None:
-        self._context, self._endpoints = context, endpoints
+    def __init__(self, context: PlaneContext, live: LiveEndpoints) -> None:
+        self._context, self._live = context, live
 
     async def invoke(self, endpoint: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Pass a request on.
@@ -84,9 +86,9 @@ class Invocations:
         return Reply(answer.status, {**kept, INVOKED_VARIANT: variant.spec.name}, answer.body)
 
     async def _find_deployment(self, endpoint: str) -> Deployment:
-        deployment = await self._endpoints.live(endpoint)
+        deployment = await self._live.wait_for(endpoint)
         if deployment is None:
-            status = self._endpoints.status(endpoint)
+            status = self._live.status(endpoint)
             owner = f"Endpoint {endpoint} of account {self._context.account}"
             state = "not found" if status is None else f"is not InService but {status}"
             raise ValidationError(f"{owner} {state}.")

@@ -14,6 +14,7 @@ from infra.sagemaker.documents import DocumentStore
 from infra.sagemaker.endpoint_configs import EndpointConfigs
 from infra.sagemaker.endpoints import Endpoints
 from infra.sagemaker.invocations import Invocations
+from infra.sagemaker.live_endpoints import LiveEndpoints
 from infra.sagemaker.logs import CloudWatchLogs
 from infra.sagemaker.models import Models
 from infra.sagemaker.object_store import S3ObjectStore
@@ -83,24 +84,24 @@ class SageMakerPlane:
             timing=timing or Timing(),
         )
         self._training_jobs = TrainingJobs(self._context)
-        self._endpoints = Endpoints(self._context)
+        self._live = LiveEndpoints(self._context)
         self._restoring: asyncio.Task[None] | None = None
         parts = (
             self._training_jobs,
             Models(self._context),
             EndpointConfigs(self._context),
-            self._endpoints,
+            Endpoints(self._context, self._live),
             Tags(self._context.store),
         )
         operations = {
             name: handler for part in parts for name, handler in part.operations().items()
         }
-        self.app = SageMakerApp(operations, Invocations(self._context, self._endpoints))
+        self.app = SageMakerApp(operations, Invocations(self._context, self._live))
 
     async def start(self) -> None:
         """Read the state, and begin to bring back what ran; returns without waiting for that."""
         self._context.store.load()
-        self._endpoints.prepare()
+        self._live.prepare()
         self._restoring = asyncio.create_task(self._restore())
         logger.info("SageMaker plane: %s", self._context.layout.value)
 
@@ -110,7 +111,7 @@ class SageMakerPlane:
             self._restoring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
-        await asyncio.gather(self._training_jobs.close(), self._endpoints.close())
+        await asyncio.gather(self._training_jobs.close(), self._live.close())
         self._context.threads.close()
         self._context.log_threads.close()
 
@@ -118,5 +119,5 @@ class SageMakerPlane:
         """Models and data come from S3, which may begin to answer only after the plane's start."""
         while not await self._context.threads.run(self._context.objects.reachable):  # noqa: ASYNC110 - S3 sends no events
             await asyncio.sleep(STORAGE_POLL)
-        await self._endpoints.restore()
+        await self._live.restore()
         await self._training_jobs.restore()

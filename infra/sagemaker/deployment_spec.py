@@ -1,0 +1,73 @@
+"""What an endpoint serves: a snapshot of its configuration and of the models named there."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from infra.sagemaker.variant_spec import VariantSpec, variant_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from infra.sagemaker.context import PlaneContext
+    from infra.sagemaker.documents import Document
+
+WEIGHT, COUNT, CAPTURE = "DesiredWeight", "DesiredInstanceCount", "DataCaptureConfig"
+"""VariantPropertyType: what UpdateEndpoint may retain of the present deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSpec:
+    """An endpoint's variants."""
+
+    variants: tuple[VariantSpec, ...]
+
+    @classmethod
+    def from_config(cls, context: PlaneContext, config: Document) -> DeploymentSpec:
+        """A snapshot of an endpoint configuration.
+
+        Raises:
+            ValidationException: one of its models is not there any more.
+        """
+        return cls(tuple(variant_spec(context, one) for one in config["ProductionVariants"]))
+
+    @classmethod
+    def from_document(cls, document: Document) -> DeploymentSpec:
+        """What `write_to` put into an endpoint's document."""
+        return cls(tuple(VariantSpec(**spec) for spec in document["VariantSpecs"]))
+
+    def write_to(self, document: Document) -> None:
+        """Keep it in an endpoint's document: it comes back after a restart."""
+        document["VariantSpecs"] = [spec.as_document() for spec in self.variants]
+
+    def retaining(self, present: DeploymentSpec, excluded: Sequence[str]) -> DeploymentSpec:
+        """With the properties that variants of the same name have at present.
+
+        Args:
+            present: what serves now.
+            excluded: VariantPropertyTypes that are taken from this spec all the same.
+        """
+        former = {spec.name: spec for spec in present.variants}
+        kept = {"weight": WEIGHT, "instance_count": COUNT}
+        fields = [field for field, member in kept.items() if member not in excluded]
+        return dataclasses.replace(
+            self, variants=tuple(_retain(spec, former, fields) for spec in self.variants)
+        )
+
+    def scaled(self, changes: Mapping[str, Mapping[str, Any]]) -> DeploymentSpec:
+        """With fields of some variants changed, by the variants' names."""
+        variants = tuple(
+            dataclasses.replace(spec, **changes.get(spec.name, {})) for spec in self.variants
+        )
+        return dataclasses.replace(self, variants=variants)
+
+
+def _retain(
+    spec: VariantSpec, former: Mapping[str, VariantSpec], fields: Sequence[str]
+) -> VariantSpec:
+    if spec.name not in former:
+        return spec
+    values = {field: getattr(former[spec.name], field) for field in fields}
+    return dataclasses.replace(spec, **values)

@@ -1,0 +1,94 @@
+"""One generation of an endpoint: its variants, and how requests are shared among them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+from contracts import SnapshelfError
+from infra.sagemaker.documents import ENDPOINT
+from infra.sagemaker.instances import DRAIN_POLL
+from infra.sagemaker.variants import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.sagemaker.context import PlaneContext
+    from infra.sagemaker.deployment_spec import DeploymentSpec
+
+
+class Deployment:
+    """One generation of an endpoint: an update makes a new one beside it, then switches."""
+
+    def __init__(self, context: PlaneContext, endpoint: str, spec: DeploymentSpec) -> None:
+        self._context, self.spec = context, spec
+        self._folder = context.work / ENDPOINT / f"{endpoint}-{secrets.token_hex(4)}"
+        self.variants = {
+            one.name: Variant(context, one, endpoint=endpoint, folder=self._folder / one.name)
+            for one in spec.variants
+        }
+        self._in_flight = 0
+
+    async def start(self) -> None:
+        """Start every variant; returns when all are healthy. See `Variant.start` for what fails."""
+        starts = [asyncio.create_task(variant.start()) for variant in self.variants.values()]
+        try:
+            await asyncio.gather(*starts)
+        finally:  # where one fails, the others are not to go on
+            for start in starts:
+                start.cancel()
+            await asyncio.wait(starts)
+
+    async def apply(self, spec: DeploymentSpec) -> None:
+        """Take over other weights and instance counts of the same variants, all or none.
+
+        New instances come first, then the traffic is shared anew, and last those that are too many
+        go: there are enough at every moment.
+
+        Raises:
+            SnapshelfError: a new instance does not get healthy.
+        """
+        present = {name: variant.instance_count for name, variant in self.variants.items()}
+        try:
+            for one in spec.variants:
+                await self.variants[one.name].scale(max(one.instance_count, present[one.name]))
+        except SnapshelfError:
+            for name, count in present.items():
+                await self.variants[name].scale(count)
+            raise
+        for one in spec.variants:
+            self.variants[one.name].weight = one.weight
+        self.spec = spec
+        scale_in = [self.variants[one.name].scale(one.instance_count) for one in spec.variants]
+        await asyncio.gather(*scale_in)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """End every container and remove their folders."""
+        await asyncio.gather(*(one.stop(grace_seconds) for one in self.variants.values()))
+        await self._context.threads.run(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def drain(self) -> None:
+        """Wait for the requests under way, as long as the longest may take."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._context.timing.invocation):
+                while self._in_flight:  # noqa: ASYNC110 - a look every 20 ms is simple and enough
+                    await asyncio.sleep(DRAIN_POLL)
+
+    @contextlib.contextmanager
+    def request(self) -> Iterator[None]:
+        """Count a request as under way, so that `drain` waits for it."""
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+
+    def select_variant(self) -> Variant:
+        """A variant at random, by weight."""
+        variants = list(self.variants.values())
+        weights = [variant.weight for variant in variants]
+        return random.choices(variants, weights)[0]  # noqa: S311 - shares traffic, guards nothing

@@ -1,0 +1,51 @@
+"""What DescribeEndpoint says of a deployment: each variant as it is, and as it is to be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.sagemaker.deployment_spec import DeploymentSpec
+
+if TYPE_CHECKING:
+    from infra.sagemaker.deployments import Deployment
+    from infra.sagemaker.documents import Document
+    from infra.sagemaker.variant_spec import VariantSpec
+    from infra.sagemaker.variants import Variant
+
+
+def variant_summaries(document: Document, deployment: Deployment | None) -> dict[str, Any]:
+    """The members ProductionVariants of DescribeEndpoint's answer.
+
+    Args:
+        document: the endpoint's; its specs are what is desired.
+        deployment: what there is; None before the endpoint is in service.
+    """
+    spec = DeploymentSpec.from_document(document)
+    live = deployment.variants if deployment else {}
+    return {
+        "ProductionVariants": [
+            {
+                **_deployed_image(one, document),
+                **_capacity(one, live.get(one.name)),
+            }
+            for one in spec.variants
+        ]
+    }
+
+
+def _deployed_image(spec: VariantSpec, document: Document) -> dict[str, Any]:
+    image = {
+        "SpecifiedImage": spec.image,
+        "ResolvedImage": spec.image,
+        "ResolutionTime": document["CreationTime"],
+    }
+    return {"VariantName": spec.name, "DeployedImages": [image]}
+
+
+def _capacity(spec: VariantSpec, variant: Variant | None) -> dict[str, Any]:
+    return {
+        "CurrentWeight": variant.weight if variant else spec.weight,
+        "DesiredWeight": spec.weight,
+        "CurrentInstanceCount": variant.healthy_count if variant else 0,
+        "DesiredInstanceCount": spec.instance_count,
+    }
