@@ -20,9 +20,15 @@ WEIGHT, COUNT, CAPTURE = "DesiredWeight", "DesiredInstanceCount", "DataCaptureCo
 
 @dataclass(frozen=True, slots=True)
 class DeploymentSpec:
-    """An endpoint's variants."""
+    """An endpoint's variants, and what happens beside their answers.
+
+    Attributes:
+        variants: those that share the traffic.
+        capture: an enabled DataCaptureConfig.
+    """
 
     variants: tuple[VariantSpec, ...]
+    capture: dict[str, Any] | None = None
 
     @classmethod
     def from_config(cls, context: PlaneContext, config: Document) -> DeploymentSpec:
@@ -31,16 +37,22 @@ class DeploymentSpec:
         Raises:
             ValidationException: one of its models is not there any more.
         """
-        return cls(tuple(variant_spec(context, one) for one in config["ProductionVariants"]))
+        variants = tuple(variant_spec(context, one) for one in config["ProductionVariants"])
+        capture = config.get("DataCaptureConfig")
+        return cls(variants, capture if capture and capture.get("EnableCapture", True) else None)
 
     @classmethod
     def from_document(cls, document: Document) -> DeploymentSpec:
         """What `write_to` put into an endpoint's document."""
-        return cls(tuple(VariantSpec(**spec) for spec in document["VariantSpecs"]))
+        return cls(
+            tuple(VariantSpec(**spec) for spec in document["VariantSpecs"]),
+            document.get("CaptureSpec"),
+        )
 
     def write_to(self, document: Document) -> None:
         """Keep it in an endpoint's document: it comes back after a restart."""
         document["VariantSpecs"] = [spec.as_document() for spec in self.variants]
+        document["CaptureSpec"] = self.capture
 
     def retaining(self, present: DeploymentSpec, excluded: Sequence[str]) -> DeploymentSpec:
         """With the properties that variants of the same name have at present.
@@ -53,7 +65,9 @@ class DeploymentSpec:
         kept = {"weight": WEIGHT, "instance_count": COUNT}
         fields = [field for field, member in kept.items() if member not in excluded]
         return dataclasses.replace(
-            self, variants=tuple(_retain(spec, former, fields) for spec in self.variants)
+            self,
+            variants=tuple(_retain(spec, former, fields) for spec in self.variants),
+            capture=self.capture if CAPTURE in excluded else present.capture,
         )
 
     def scaled(self, changes: Mapping[str, Mapping[str, Any]]) -> DeploymentSpec:

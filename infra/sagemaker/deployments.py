@@ -7,9 +7,10 @@ import contextlib
 import random
 import secrets
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts import SnapshelfError
+from infra.sagemaker.capture import DataCapture
 from infra.sagemaker.documents import ENDPOINT
 from infra.sagemaker.instances import DRAIN_POLL
 from infra.sagemaker.variants import Variant
@@ -25,13 +26,14 @@ class Deployment:
     """One generation of an endpoint: an update makes a new one beside it, then switches."""
 
     def __init__(self, context: PlaneContext, endpoint: str, spec: DeploymentSpec) -> None:
-        self._context, self.spec = context, spec
+        self._context, self._endpoint, self.spec = context, endpoint, spec
         self._folder = context.work / ENDPOINT / f"{endpoint}-{secrets.token_hex(4)}"
         self.variants = {
             one.name: Variant(context, one, endpoint=endpoint, folder=self._folder / one.name)
             for one in spec.variants
         }
         self._in_flight = 0
+        self.capture = self._begin_capture(spec.capture) if spec.capture else None
 
     async def start(self) -> None:
         """Start every variant; returns when all are healthy. See `Variant.start` for what fails."""
@@ -67,8 +69,10 @@ class Deployment:
         await asyncio.gather(*scale_in)
 
     async def stop(self, grace_seconds: float) -> None:
-        """End every container and remove their folders."""
+        """End every container, write what was captured, and remove the folders."""
         await asyncio.gather(*(one.stop(grace_seconds) for one in self.variants.values()))
+        if self.capture:
+            await self.capture.close()
         await self._context.threads.run(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def drain(self) -> None:
@@ -92,3 +96,7 @@ class Deployment:
         variants = list(self.variants.values())
         weights = [variant.weight for variant in variants]
         return random.choices(variants, weights)[0]  # noqa: S311 - shares traffic, guards nothing
+
+    def _begin_capture(self, config: dict[str, Any]) -> DataCapture:
+        folder = self._folder / "capture"
+        return DataCapture(self._context, config, endpoint=self._endpoint, folder=folder)

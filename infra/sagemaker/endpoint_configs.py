@@ -8,6 +8,7 @@ from infra.sagemaker.documents import ENDPOINT_CONFIG, Document, now
 from infra.sagemaker.errors import ValidationException, not_implemented
 from infra.sagemaker.listing import page
 from infra.sagemaker.models import find_model
+from infra.sagemaker.object_store import S3Location, StorageError
 
 if TYPE_CHECKING:
     from infra.sagemaker.context import PlaneContext
@@ -92,8 +93,7 @@ def _check_supported(request: dict[str, Any]) -> None:
     for member in _NOT_OFFERED:
         if member in request:
             raise not_implemented(member, supported)
-    if request.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise not_implemented("DataCaptureConfig", supported)
+    _check_capture(request.get("DataCaptureConfig", {}))
     names = [variant["VariantName"] for variant in request["ProductionVariants"]]
     if len(set(names)) != len(names):
         raise ValidationException(f"Duplicate VariantName in {names}.")
@@ -101,6 +101,25 @@ def _check_supported(request: dict[str, Any]) -> None:
         _check_variant(variant, supported)
     if not any(one.get("InitialVariantWeight", 1) for one in request["ProductionVariants"]):
         raise ValidationException("At least one variant must have a weight above 0.")
+
+
+def _check_capture(capture: dict[str, Any]) -> None:
+    if "KmsKeyId" in capture:
+        raise not_implemented("DataCaptureConfig.KmsKeyId", "what is captured is not encrypted")
+    if capture:
+        check_s3_uri("DataCaptureConfig.DestinationS3Uri", capture["DestinationS3Uri"])
+
+
+def check_s3_uri(member: str, uri: str) -> None:
+    """Refuse an address that names no bucket of S3.
+
+    Raises:
+        ValidationException: naming the member.
+    """
+    try:
+        S3Location.parse(uri)
+    except StorageError as error:
+        raise ValidationException(f"{member}: {error.message}.") from None
 
 
 def _check_variant(variant: dict[str, Any], supported: str) -> None:

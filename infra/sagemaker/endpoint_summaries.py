@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from infra.sagemaker.capture import capture_summary
 from infra.sagemaker.deployment_spec import DeploymentSpec
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from infra.sagemaker.variants import Variant
 
 
-def variant_summaries(document: Document, deployment: Deployment | None) -> dict[str, Any]:
-    """The members ProductionVariants of DescribeEndpoint's answer.
+def deployment_summary(document: Document, deployment: Deployment | None) -> dict[str, Any]:
+    """The members of DescribeEndpoint's answer that tell of variants and what is beside them.
 
     Args:
         document: the endpoint's; its specs are what is desired.
@@ -22,14 +23,16 @@ def variant_summaries(document: Document, deployment: Deployment | None) -> dict
     """
     spec = DeploymentSpec.from_document(document)
     live = deployment.variants if deployment else {}
+    capture = {"DataCaptureConfig": capture_summary(spec.capture)} if spec.capture else {}
     return {
+        **capture,
         "ProductionVariants": [
             {
                 **_deployed_image(one, document),
                 **_capacity(one, live.get(one.name)),
             }
             for one in spec.variants
-        ]
+        ],
     }
 
 

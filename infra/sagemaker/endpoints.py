@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from infra.sagemaker.deployment_spec import DeploymentSpec
 from infra.sagemaker.documents import ENDPOINT, Document, now
 from infra.sagemaker.endpoint_configs import find_endpoint_config
-from infra.sagemaker.endpoint_summaries import variant_summaries
+from infra.sagemaker.endpoint_summaries import deployment_summary
 from infra.sagemaker.errors import ValidationException, not_implemented
 from infra.sagemaker.listing import page
 
@@ -52,7 +52,7 @@ class Endpoints:
         """The endpoint's document, with the state of its variants."""
         document = find_endpoint(self._context, request["EndpointName"])
         deployment = self._live.get(request["EndpointName"])
-        return {**document, **variant_summaries(document, deployment)}
+        return {**document, **deployment_summary(document, deployment)}
 
     async def list_page(self, request: dict[str, Any]) -> dict[str, Any]:
         """A page of endpoints."""

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from contracts import ENDPOINT_PAYLOAD_BYTES
+from infra.sagemaker.capture import Exchange
 from infra.sagemaker.connections import ConnectionBroken, ContainerUnreachable, Reply
 from infra.sagemaker.errors import (
     ModelError,
@@ -82,6 +83,8 @@ class Invocations:
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             text = answer.body.decode(errors="replace")[:ORIGINAL_MESSAGE_CHARACTERS]
             raise self._model_error(endpoint, answer.status, text)
+        if deployment.capture and deployment.capture.samples():
+            deployment.capture.offer(_exchange(variant, headers, body, answer))
         kept = {name: answer.headers[name] for name in PASSED_TO_CLIENT if name in answer.headers}
         return Reply(answer.status, {**kept, INVOKED_VARIANT: variant.spec.name}, answer.body)
 
@@ -127,6 +130,18 @@ class Invocations:
         region, account = self._context.region, self._context.account
         arn = f"arn:aws:logs:{region}:{account}:log-group:{group}"
         return ModelError(status, message, region=region, arn=arn)
+
+
+def _exchange(variant: Variant, headers: Mapping[str, str], body: bytes, answer: Reply) -> Exchange:
+    return Exchange(
+        variant=variant.spec.name,
+        content_type=headers.get("content-type", ""),
+        body=body,
+        answer_type=answer.headers.get("content-type", ""),
+        answer=answer.body,
+        inference_id=headers.get(INFERENCE_ID),
+        custom_attributes=headers.get(CUSTOM_ATTRIBUTES),
+    )
 
 
 def _choose_variant(deployment: Deployment, target: str | None, endpoint: str) -> Variant:

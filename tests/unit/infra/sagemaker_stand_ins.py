@@ -40,6 +40,7 @@ QUICK = Timing(
     wait_for_healthy=5,
     log_interval=0.05,
     checkpoint_interval=0.1,
+    capture_interval=0.1,
     shutdown=0.5,
 )
 
@@ -414,7 +415,7 @@ async def make_model(client, name="model", *, text="first", **environment):
     )
 
 
-async def make_config(client, name, *variants):
+async def make_config(client, name, *variants, **changes):
     """An endpoint configuration of (variant, model, weight[, count]) tuples."""
     described = [
         {
@@ -426,12 +427,14 @@ async def make_config(client, name, *variants):
         }
         for variant, model, weight, *rest in variants
     ]
-    await client.call("CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=described)
+    request = {"EndpointConfigName": name, "ProductionVariants": described, **changes}
+    await client.call("CreateEndpointConfig", **request)
 
 
-async def make_endpoint(client, name="shelf", **environment):
-    """An endpoint of one variant, in service."""
+async def make_endpoint(client, name="shelf", config=None, **environment):
+    """An endpoint of one variant, in service; `config` has more of its configuration."""
     await make_model(client, f"{name}-model", **environment)
-    await make_config(client, f"{name}-config", ("AllTraffic", f"{name}-model", 1))
+    variant = ("AllTraffic", f"{name}-model", 1)
+    await make_config(client, f"{name}-config", variant, **config or {})
     await client.call("CreateEndpoint", EndpointName=name, EndpointConfigName=f"{name}-config")
     return await client.endpoint(name)
