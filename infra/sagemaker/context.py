@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from contracts import DeployError
 from infra.sagemaker.containers import aws_environment
+from infra.sagemaker.observations import Observations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from infra.images import ImageRegistry
     from infra.sagemaker.containers import LayoutMode
     from infra.sagemaker.documents import DocumentStore
+    from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
     from infra.sagemaker.object_store import ObjectStore
     from infra.sagemaker.threads import Threads
@@ -39,6 +41,7 @@ class Timing:
         log_interval: between two looks at a log.
         checkpoint_interval: between two mirrorings of /opt/ml/checkpoints.
         capture_interval: that captured data is held before it is written to S3.
+        metrics_interval: between two lots of metrics for CloudWatch.
         shutdown: from SIGTERM to SIGKILL when the plane itself stops.
     """
 
@@ -55,6 +58,7 @@ class Timing:
     log_interval: float = 0.5
     checkpoint_interval: float = 5
     capture_interval: float = 60
+    metrics_interval: float = 60
     shutdown: float = 3
 
     def __post_init__(self) -> None:
@@ -74,11 +78,13 @@ class PlaneContext:
     store: DocumentStore
     objects: ObjectStore
     logs: LogSink
+    metrics: MetricSink
     images: ImageRegistry
     layout: LayoutMode
     threads: Threads
     log_threads: Threads
     timing: Timing = field(default_factory=Timing)
+    observations: Observations = field(default_factory=Observations)
 
     def aws_environment(self) -> dict[str, str]:
         """How a container reaches this cloud."""

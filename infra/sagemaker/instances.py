@@ -62,6 +62,7 @@ class Instance:
         self._grace = context.timing.serving_stop
         self.connections = ContainerConnections(0)
         self.healthy = self._has_served = self._stopping = False
+        self.session: int | None = None
         self._doubted = asyncio.Event()
         self.in_flight = 0
         self.first_start: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -140,6 +141,7 @@ class Instance:
         self.connections = ContainerConnections(port)
         try:
             container = Container(self._setting.container_spec(port), self._log)
+            self.session = container.session
         except (OSError, SnapshelfError) as error:
             return f"could not be started: {error}"
         ended = asyncio.create_task(container.wait())
@@ -150,7 +152,7 @@ class Instance:
             grace = self._grace
             raise
         finally:
-            self.healthy = False
+            self.healthy, self.session = False, None
             self.connections.close()
             await container.stop(grace)
             ended.cancel()

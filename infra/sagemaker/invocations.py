@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from contracts import ENDPOINT_PAYLOAD_BYTES
 from infra.sagemaker.capture import Exchange
-from infra.sagemaker.connections import ConnectionBroken, ContainerUnreachable, Reply
-from infra.sagemaker.errors import (
-    ModelError,
-    PayloadTooLarge,
-    ValidationError,
-)
-from infra.sagemaker.logs import ENDPOINT_GROUP
+from infra.sagemaker.connections import Reply
+from infra.sagemaker.errors import PayloadTooLarge, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.sagemaker.context import PlaneContext
     from infra.sagemaker.deployments import Deployment
-    from infra.sagemaker.instances import Instance
+    from infra.sagemaker.forwarding import Forwarder
     from infra.sagemaker.live_endpoints import LiveEndpoints
     from infra.sagemaker.variants import Variant
 
@@ -40,21 +33,12 @@ REFUSED = {
     "x-amzn-sagemaker-session-id": "SessionId",
 }
 
-ORIGINAL_MESSAGE_CHARACTERS = 4096
-CONNECT_AGAIN = 0.02
-
-TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the "
-    "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
-)
-NO_ANSWER = "Amazon SageMaker could not get a response from the {endpoint} endpoint."
-
 
 class Invocations:
     """The runtime API's requests, over connections that are kept alive."""
 
-    def __init__(self, context: PlaneContext, live: LiveEndpoints) -> None:
-        self._context, self._live = context, live
+    def __init__(self, context: PlaneContext, live: LiveEndpoints, forwarder: Forwarder) -> None:
+        self._context, self._live, self._forwarder = context, live, forwarder
 
     async def invoke(self, endpoint: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Pass a request on.
@@ -79,10 +63,9 @@ class Invocations:
         with deployment.request():
             variant = _choose_variant(deployment, headers.get(TARGET_VARIANT), endpoint)
             passed = {name: headers[name] for name in PASSED_TO_CONTAINER if name in headers}
-            answer = await self._forward(variant, passed, body)
-        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            text = answer.body.decode(errors="replace")[:ORIGINAL_MESSAGE_CHARACTERS]
-            raise self._model_error(endpoint, answer.status, text)
+            limit = self._context.timing.invocation
+            answer = await self._forwarder.forward(variant, passed, body, seconds=limit)
+        self._forwarder.check(variant, answer)
         if deployment.capture and deployment.capture.samples():
             deployment.capture.offer(_exchange(variant, headers, body, answer))
         kept = {name: answer.headers[name] for name in PASSED_TO_CLIENT if name in answer.headers}
@@ -96,40 +79,6 @@ class Invocations:
             state = "not found" if status is None else f"is not InService but {status}"
             raise ValidationError(f"{owner} {state}.")
         return deployment
-
-    async def _forward(self, variant: Variant, headers: dict[str, str], body: bytes) -> Reply:
-        try:
-            async with asyncio.timeout(self._context.timing.invocation):
-                return await self._send(variant, headers, body)
-        except TimeoutError:
-            raise self._model_error(variant.endpoint, 0, TIMED_OUT) from None
-
-    async def _send(self, variant: Variant, headers: dict[str, str], body: bytes) -> Reply:
-        """Send to a healthy container; if it ends meanwhile, to another that there is now."""
-        while True:
-            instance = await variant.select()
-            try:
-                return await self._post(instance, headers, body)
-            except ContainerUnreachable:  # nothing was sent; its end is noticed in a moment
-                await asyncio.sleep(CONNECT_AGAIN)
-            except ConnectionBroken:
-                break
-        try:
-            if other := variant.another(instance):
-                return await self._post(other, headers, body)
-        except (ContainerUnreachable, ConnectionBroken):
-            pass
-        raise self._model_error(variant.endpoint, 0, NO_ANSWER.format(endpoint=variant.endpoint))
-
-    async def _post(self, instance: Instance, headers: dict[str, str], body: bytes) -> Reply:
-        with instance.request() as connections:
-            return await connections.request("POST", "/invocations", headers, body)
-
-    def _model_error(self, endpoint: str, status: int, message: str) -> ModelError:
-        group = ENDPOINT_GROUP.format(endpoint=endpoint)
-        region, account = self._context.region, self._context.account
-        arn = f"arn:aws:logs:{region}:{account}:log-group:{group}"
-        return ModelError(status, message, region=region, arn=arn)
 
 
 def _exchange(variant: Variant, headers: Mapping[str, str], body: bytes, answer: Reply) -> Exchange:

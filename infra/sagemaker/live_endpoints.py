@@ -66,6 +66,14 @@ class LiveEndpoints:
         """What serves an endpoint at this moment."""
         return self._live.get(name)
 
+    def sessions(self) -> dict[tuple[str, str], list[int]]:
+        """The sessions of the running containers, by endpoint and variant."""
+        return {
+            (endpoint, name): variant.sessions()
+            for endpoint, deployment in self._live.items()
+            for name, variant in deployment.variants.items()
+        }
+
     async def wait_for(self, name: str) -> Deployment | None:
         """What serves an endpoint; None if it is not in service.
 

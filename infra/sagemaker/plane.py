@@ -12,7 +12,9 @@ from infra.sagemaker.containers import layout_mode
 from infra.sagemaker.context import PlaneContext, Timing
 from infra.sagemaker.documents import DocumentStore
 from infra.sagemaker.endpoint_configs import EndpointConfigs
+from infra.sagemaker.endpoint_metrics import CloudWatchMetrics, EndpointMetrics
 from infra.sagemaker.endpoints import Endpoints
+from infra.sagemaker.forwarding import Forwarder
 from infra.sagemaker.invocations import Invocations
 from infra.sagemaker.live_endpoints import LiveEndpoints
 from infra.sagemaker.logs import CloudWatchLogs
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.sagemaker.containers import LayoutMode
+    from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
     from infra.sagemaker.object_store import ObjectStore
 
@@ -50,6 +53,7 @@ class SageMakerPlane:
         images: what can run here.
         objects: S3, or a stand-in.
         logs: CloudWatch Logs, or a stand-in.
+        metrics: CloudWatch, or a stand-in.
         timing: waits and limits.
         layout: how containers get their /opt/ml; by default what the kernel allows.
     """
@@ -64,6 +68,7 @@ class SageMakerPlane:
         images: ImageRegistry | None = None,
         objects: ObjectStore | None = None,
         logs: LogSink | None = None,
+        metrics: MetricSink | None = None,
         timing: Timing | None = None,
         layout: LayoutMode | None = None,
     ) -> None:
@@ -77,6 +82,7 @@ class SageMakerPlane:
             store=DocumentStore(state, **place),
             objects=objects or S3ObjectStore(aws_endpoint_url, **place),
             logs=logs or CloudWatchLogs(aws_endpoint_url, **place),
+            metrics=metrics or CloudWatchMetrics(aws_endpoint_url, **place),
             images=images or ImageRegistry(),
             layout=layout or layout_mode(),
             threads=Threads(8, "sagemaker"),
@@ -85,6 +91,7 @@ class SageMakerPlane:
         )
         self._training_jobs = TrainingJobs(self._context)
         self._live = LiveEndpoints(self._context)
+        self._metrics = EndpointMetrics(self._context, self._live)
         self._restoring: asyncio.Task[None] | None = None
         parts = (
             self._training_jobs,
@@ -96,13 +103,15 @@ class SageMakerPlane:
         operations = {
             name: handler for part in parts for name, handler in part.operations().items()
         }
-        self.app = SageMakerApp(operations, Invocations(self._context, self._live))
+        forwarder = Forwarder(self._context)
+        self.app = SageMakerApp(operations, Invocations(self._context, self._live, forwarder))
 
     async def start(self) -> None:
         """Read the state, and begin to bring back what ran; returns without waiting for that."""
         self._context.store.load()
         self._live.prepare()
         self._restoring = asyncio.create_task(self._restore())
+        self._metrics.start()
         logger.info("SageMaker plane: %s", self._context.layout.value)
 
     async def stop(self) -> None:
@@ -111,6 +120,7 @@ class SageMakerPlane:
             self._restoring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
+        await self._metrics.close()
         await asyncio.gather(self._training_jobs.close(), self._live.close())
         self._context.threads.close()
         self._context.log_threads.close()

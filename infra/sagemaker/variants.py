@@ -81,6 +81,10 @@ class Variant:
         """Instances that run or start, without those that are leaving."""
         return len(self._instances)
 
+    def sessions(self) -> list[int]:
+        """The sessions that its running containers are in."""
+        return [session for one in self._instances if (session := one.session)]
+
     @contextlib.contextmanager
     def request(self) -> Iterator[None]:
         """Count a request as under way, from its arrival to its answer."""

@@ -41,6 +41,7 @@ QUICK = Timing(
     log_interval=0.05,
     checkpoint_interval=0.1,
     capture_interval=0.1,
+    metrics_interval=0.2,
     shutdown=0.5,
 )
 
@@ -256,6 +257,30 @@ class MemoryLogs:
             ]
 
 
+class MemoryMetrics:
+    """CloudWatch in memory: data by namespace."""
+
+    def __init__(self):
+        self.data: dict[str, list[dict]] = {}
+        self.up = True
+
+    def put(self, namespace, data):
+        if self.up:
+            self.data.setdefault(namespace, []).extend(data)
+        return self.up
+
+    def values(self, namespace, metric, **dimensions):
+        """Every value of a metric, as often as it was seen."""
+        wanted = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        return [
+            value
+            for datum in self.data.get(namespace, [])
+            if datum["MetricName"] == metric and datum["Dimensions"] == wanted
+            for value, count in zip(datum["Values"], datum["Counts"], strict=True)
+            for _ in range(int(count))
+        ]
+
+
 class AwsError(Exception):
     """An error answer: its code, and all its members."""
 
@@ -268,8 +293,8 @@ class AwsError(Exception):
 class PlaneClient:
     """Calls the plane's application in process."""
 
-    def __init__(self, plane, objects, logs):
-        self.plane, self.objects, self.logs = plane, objects, logs
+    def __init__(self, plane, objects, logs, metrics):
+        self.plane, self.objects, self.logs, self.metrics = plane, objects, logs, metrics
         transport = httpx.ASGITransport(plane.app)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://sagemaker.test")
 
@@ -353,20 +378,24 @@ def tiny_images(folder: Path) -> ImageRegistry:
 
 
 @contextlib.asynccontextmanager
-async def running_plane(folder: Path, *, objects=None, logs=None, timing=QUICK, layout=None):
+async def running_plane(
+    folder: Path, *, objects=None, logs=None, metrics=None, timing=QUICK, layout=None
+):
     """A started plane and its client; stopped at the end."""
     objects, logs = objects or MemoryObjects(), logs or MemoryLogs()
+    metrics = metrics or MemoryMetrics()
     plane = SageMakerPlane(
         aws_endpoint_url="http://127.0.0.1:9",
         state_dir=folder / "state",
         images=tiny_images(folder),
         objects=objects,
         logs=logs,
+        metrics=metrics,
         timing=timing,
         layout=layout,
     )
     await plane.start()
-    client = PlaneClient(plane, objects, logs)
+    client = PlaneClient(plane, objects, logs, metrics)
     try:
         yield client
     finally:
