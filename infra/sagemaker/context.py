@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from infra.sagemaker.documents import DocumentStore
     from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
+    from infra.sagemaker.notifications import Topics
     from infra.sagemaker.object_store import ObjectStore
     from infra.sagemaker.threads import Threads
 
@@ -42,6 +43,8 @@ class Timing:
         checkpoint_interval: between two mirrorings of /opt/ml/checkpoints.
         capture_interval: that captured data is held before it is written to S3.
         metrics_interval: between two lots of metrics for CloudWatch.
+        serverless_start: for a serverless variant's first healthy process (SageMaker's words).
+        serverless_idle: without a request, after which a serverless variant's process ends.
         shutdown: from SIGTERM to SIGKILL when the plane itself stops.
     """
 
@@ -59,6 +62,8 @@ class Timing:
     checkpoint_interval: float = 5
     capture_interval: float = 60
     metrics_interval: float = 60
+    serverless_start: float = 180
+    serverless_idle: float = 300
     shutdown: float = 3
 
     def __post_init__(self) -> None:
@@ -79,6 +84,7 @@ class PlaneContext:
     objects: ObjectStore
     logs: LogSink
     metrics: MetricSink
+    topics: Topics
     images: ImageRegistry
     layout: LayoutMode
     threads: Threads

@@ -25,10 +25,12 @@ class DeploymentSpec:
     Attributes:
         variants: those that share the traffic.
         capture: an enabled DataCaptureConfig.
+        asynchronous: an AsyncInferenceConfig; None where requests are answered at once.
     """
 
     variants: tuple[VariantSpec, ...]
     capture: dict[str, Any] | None = None
+    asynchronous: dict[str, Any] | None = None
 
     @classmethod
     def from_config(cls, context: PlaneContext, config: Document) -> DeploymentSpec:
@@ -39,7 +41,9 @@ class DeploymentSpec:
         """
         variants = tuple(variant_spec(context, one) for one in config["ProductionVariants"])
         capture = config.get("DataCaptureConfig")
-        return cls(variants, capture if capture and capture.get("EnableCapture", True) else None)
+        if capture and not capture.get("EnableCapture", True):
+            capture = None
+        return cls(variants, capture, config.get("AsyncInferenceConfig"))
 
     @classmethod
     def from_document(cls, document: Document) -> DeploymentSpec:
@@ -47,12 +51,14 @@ class DeploymentSpec:
         return cls(
             tuple(VariantSpec(**spec) for spec in document["VariantSpecs"]),
             document.get("CaptureSpec"),
+            document.get("AsyncInferenceConfig"),
         )
 
     def write_to(self, document: Document) -> None:
         """Keep it in an endpoint's document: it comes back after a restart."""
         document["VariantSpecs"] = [spec.as_document() for spec in self.variants]
         document["CaptureSpec"] = self.capture
+        document["AsyncInferenceConfig"] = self.asynchronous
 
     def retaining(self, present: DeploymentSpec, excluded: Sequence[str]) -> DeploymentSpec:
         """With the properties that variants of the same name have at present.

@@ -13,6 +13,7 @@ from contracts import SnapshelfError
 from infra.sagemaker.capture import DataCapture
 from infra.sagemaker.documents import ENDPOINT
 from infra.sagemaker.instances import DRAIN_POLL
+from infra.sagemaker.serverless import ServerlessVariant
 from infra.sagemaker.variants import Variant
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
     from infra.sagemaker.context import PlaneContext
     from infra.sagemaker.deployment_spec import DeploymentSpec
+    from infra.sagemaker.variant_spec import VariantSpec
+
+
+MAX_ASYNC_SECONDS = 3600
+"""The most that InvocationTimeoutSeconds may ask for."""
 
 
 class Deployment:
@@ -28,10 +34,9 @@ class Deployment:
     def __init__(self, context: PlaneContext, endpoint: str, spec: DeploymentSpec) -> None:
         self._context, self._endpoint, self.spec = context, endpoint, spec
         self._folder = context.work / ENDPOINT / f"{endpoint}-{secrets.token_hex(4)}"
-        self.variants = {
-            one.name: Variant(context, one, endpoint=endpoint, folder=self._folder / one.name)
-            for one in spec.variants
-        }
+        invocation = context.timing.invocation
+        self.longest_request = invocation if spec.asynchronous is None else MAX_ASYNC_SECONDS
+        self.variants = {one.name: self._variant(one) for one in spec.variants}
         self._in_flight = 0
         self.capture = self._begin_capture(spec.capture) if spec.capture else None
 
@@ -54,18 +59,19 @@ class Deployment:
         Raises:
             SnapshelfError: a new instance does not get healthy.
         """
-        present = {name: variant.instance_count for name, variant in self.variants.items()}
+        counted = [one for one in spec.variants if one.serverless is None]
+        present = {one.name: self.variants[one.name].instance_count for one in counted}
         try:
-            for one in spec.variants:
+            for one in counted:
                 await self.variants[one.name].scale(max(one.instance_count, present[one.name]))
         except SnapshelfError:
             for name, count in present.items():
                 await self.variants[name].scale(count)
             raise
         for one in spec.variants:
-            self.variants[one.name].weight = one.weight
+            self.variants[one.name].adopt(one)
         self.spec = spec
-        scale_in = [self.variants[one.name].scale(one.instance_count) for one in spec.variants]
+        scale_in = [self.variants[one.name].scale(one.instance_count) for one in counted]
         await asyncio.gather(*scale_in)
 
     async def stop(self, grace_seconds: float) -> None:
@@ -75,10 +81,10 @@ class Deployment:
             await self.capture.close()
         await self._context.threads.run(shutil.rmtree, self._folder, ignore_errors=True)
 
-    async def drain(self) -> None:
-        """Wait for the requests under way, as long as the longest may take."""
+    async def drain(self, seconds: float) -> None:
+        """Wait for the requests under way, but not longer than that."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._context.timing.invocation):
+            async with asyncio.timeout(seconds):
                 while self._in_flight:  # noqa: ASYNC110 - a look every 20 ms is simple and enough
                     await asyncio.sleep(DRAIN_POLL)
 
@@ -96,6 +102,16 @@ class Deployment:
         variants = list(self.variants.values())
         weights = [variant.weight for variant in variants]
         return random.choices(variants, weights)[0]  # noqa: S311 - shares traffic, guards nothing
+
+    def _variant(self, spec: VariantSpec) -> Variant:
+        kind = Variant if spec.serverless is None else ServerlessVariant
+        return kind(
+            self._context,
+            spec,
+            endpoint=self._endpoint,
+            folder=self._folder / spec.name,
+            longest_request=self.longest_request,
+        )
 
     def _begin_capture(self, config: dict[str, Any]) -> DataCapture:
         folder = self._folder / "capture"

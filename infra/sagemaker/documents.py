@@ -15,8 +15,10 @@ TRAINING_JOB = "training-job"
 MODEL = "model"
 ENDPOINT_CONFIG = "endpoint-config"
 ENDPOINT = "endpoint"
-KINDS = (TRAINING_JOB, MODEL, ENDPOINT_CONFIG, ENDPOINT)
-"""Kinds of resource, named as in their ARNs; each is a folder of documents."""
+ASYNC_REQUEST = "async-request"
+KINDS = (TRAINING_JOB, MODEL, ENDPOINT_CONFIG, ENDPOINT, ASYNC_REQUEST)
+"""Kinds of resource, named as in their ARNs; each is a folder of documents. A request that waits
+has no ARN; it is kept as the resources are."""
 
 
 def now() -> float:

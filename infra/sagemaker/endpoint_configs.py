@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.sagemaker.documents import ENDPOINT_CONFIG, Document, now
-from infra.sagemaker.errors import ValidationException, not_implemented
+from infra.sagemaker.endpoint_config_checks import check_endpoint_config
+from infra.sagemaker.errors import ValidationException
 from infra.sagemaker.listing import page
 from infra.sagemaker.models import find_model
-from infra.sagemaker.object_store import S3Location, StorageError
 
 if TYPE_CHECKING:
     from infra.sagemaker.context import PlaneContext
     from infra.sagemaker.operations import Operations
-
-_NOT_OFFERED = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
 
 
 class EndpointConfigs:
@@ -35,7 +33,7 @@ class EndpointConfigs:
     async def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """Store a configuration whose models exist."""
         name, store = request["EndpointConfigName"], self._context.store
-        _check_supported(request)
+        check_endpoint_config(request)
         for variant in request["ProductionVariants"]:
             find_model(self._context, variant["ModelName"])
         arn = store.arn(ENDPOINT_CONFIG, name)
@@ -86,47 +84,3 @@ def find_endpoint_config(context: PlaneContext, name: str) -> Document:
         arn = context.store.arn(ENDPOINT_CONFIG, name)
         raise ValidationException(f'Could not find endpoint configuration "{arn}".')
     return config
-
-
-def _check_supported(request: dict[str, Any]) -> None:
-    supported = "endpoints are real-time, on InitialInstanceCount processes"
-    for member in _NOT_OFFERED:
-        if member in request:
-            raise not_implemented(member, supported)
-    _check_capture(request.get("DataCaptureConfig", {}))
-    names = [variant["VariantName"] for variant in request["ProductionVariants"]]
-    if len(set(names)) != len(names):
-        raise ValidationException(f"Duplicate VariantName in {names}.")
-    for variant in request["ProductionVariants"]:
-        _check_variant(variant, supported)
-    if not any(one.get("InitialVariantWeight", 1) for one in request["ProductionVariants"]):
-        raise ValidationException("At least one variant must have a weight above 0.")
-
-
-def _check_capture(capture: dict[str, Any]) -> None:
-    if "KmsKeyId" in capture:
-        raise not_implemented("DataCaptureConfig.KmsKeyId", "what is captured is not encrypted")
-    if capture:
-        check_s3_uri("DataCaptureConfig.DestinationS3Uri", capture["DestinationS3Uri"])
-
-
-def check_s3_uri(member: str, uri: str) -> None:
-    """Refuse an address that names no bucket of S3.
-
-    Raises:
-        ValidationException: naming the member.
-    """
-    try:
-        S3Location.parse(uri)
-    except StorageError as error:
-        raise ValidationException(f"{member}: {error.message}.") from None
-
-
-def _check_variant(variant: dict[str, Any], supported: str) -> None:
-    name = variant["VariantName"]
-    for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):
-        if member in variant:
-            raise not_implemented(f"variant {name}: {member}", supported)
-    for member in ("ModelName", "InitialInstanceCount", "InstanceType"):
-        if member not in variant:
-            raise ValidationException(f"variant {name}: {member} is required.")

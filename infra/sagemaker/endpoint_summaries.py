@@ -46,7 +46,12 @@ def _deployed_image(spec: VariantSpec, document: Document) -> dict[str, Any]:
 
 
 def _capacity(spec: VariantSpec, variant: Variant | None) -> dict[str, Any]:
+    serverless: dict[str, Any] = {}
+    if spec.serverless is not None:
+        now = variant.spec.serverless if variant else spec.serverless
+        serverless = {"CurrentServerlessConfig": now, "DesiredServerlessConfig": spec.serverless}
     return {
+        **serverless,
         "CurrentWeight": variant.weight if variant else spec.weight,
         "DesiredWeight": spec.weight,
         "CurrentInstanceCount": variant.healthy_count if variant else 0,

@@ -10,11 +10,13 @@ from infra.sagemaker.endpoint_configs import find_endpoint_config
 from infra.sagemaker.endpoint_summaries import deployment_summary
 from infra.sagemaker.errors import ValidationException, not_implemented
 from infra.sagemaker.listing import page
+from infra.sagemaker.serverless import check_serverless
 
 if TYPE_CHECKING:
     from infra.sagemaker.context import PlaneContext
     from infra.sagemaker.live_endpoints import LiveEndpoints
     from infra.sagemaker.operations import Operations
+    from infra.sagemaker.variant_spec import VariantSpec
 
 
 class Endpoints:
@@ -142,23 +144,30 @@ def _changes(
             )
         if name in changes:
             raise ValidationException(f"Duplicate VariantName {name} in the request.")
-        changes[name] = _variant_changes(one)
+        changes[name] = _variant_changes(known[name], one, 0 if present.asynchronous else 1)
     scaled = present.scaled(changes)
     if not any(spec.weight for spec in scaled.variants):
         raise ValidationException("At least one variant must have a weight above 0.")
     return changes
 
 
-def _variant_changes(desired: dict[str, Any]) -> dict[str, Any]:
-    name = desired["VariantName"]
+def _variant_changes(spec: VariantSpec, desired: dict[str, Any], at_least: int) -> dict[str, Any]:
+    name, weight = spec.name, {}
+    if "DesiredWeight" in desired:
+        weight = {"weight": desired["DesiredWeight"]}
+    if spec.serverless is not None:
+        if "DesiredInstanceCount" in desired:
+            raise ValidationException(f"variant {name}: a serverless variant counts no instances.")
+        config = spec.serverless | desired.get("ServerlessUpdateConfig", {})
+        check_serverless(name, config)
+        return weight | {"serverless": config}
     if "ServerlessUpdateConfig" in desired:
-        raise not_implemented(
-            f"variant {name}: ServerlessUpdateConfig", "instances are what it counts"
-        )
-    if desired.get("DesiredInstanceCount") == 0:
+        raise ValidationException(f"variant {name}: ServerlessUpdateConfig: it is not serverless.")
+    if desired.get("DesiredInstanceCount", at_least) < at_least:
         raise ValidationException(
             f"variant {name}: DesiredInstanceCount 0: expected at least 1; give it DesiredWeight 0 "
             "to keep requests away from it."
         )
-    fields = {"DesiredWeight": "weight", "DesiredInstanceCount": "instance_count"}
-    return {field: desired[member] for member, field in fields.items() if member in desired}
+    if "DesiredInstanceCount" in desired:
+        return weight | {"instance_count": desired["DesiredInstanceCount"]}
+    return weight

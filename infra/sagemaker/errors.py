@@ -60,6 +60,16 @@ class ValidationError(ServiceError):
     status = 400
 
 
+class ThrottlingException(ServiceError):  # noqa: N818 - AWS's name
+    """More requests at a time than a serverless variant may have; boto3 tries again.
+
+    Source of code, status and words: the API reference (*Common Errors*).
+    """
+
+    code = "ThrottlingException"
+    status = 400
+
+
 class PayloadTooLarge(ServiceError):  # noqa: N818 - HTTP's name
     """The body is over the operation's limit."""
 
@@ -86,9 +96,10 @@ class ModelError(ServiceError):
 
     def __init__(self, original_status: int, original: str, *, region: str, arn: str) -> None:
         group, account = arn.rpartition(":")[2], arn.split(":")[4]
-        side = "client" if 400 <= original_status < 500 else "server"  # noqa: PLR2004 - HTTP's
+        self.side = "client" if 400 <= original_status < 500 else "server"  # noqa: PLR2004 - HTTP's
         super().__init__(
-            f'Received {side} error ({original_status}) from primary with message "{original}". '
+            f"Received {self.side} error ({original_status}) from primary with message "
+            f'"{original}". '
             f"See https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
             f"#logEventViewer:group={group} in account {account} for more information."
         )

@@ -6,6 +6,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from contracts import EndpointError
 from infra.sagemaker.connections import ConnectionBroken, ContainerUnreachable, Reply
 from infra.sagemaker.errors import ModelError
 from infra.sagemaker.logs import ENDPOINT_GROUP
@@ -42,18 +43,29 @@ class Forwarder:
             variant: one of its containers gets the request.
             headers: what the container is to see of the request's.
             body: of the request.
-            seconds: that the answer may take, waiting for a healthy container included.
+            seconds: that the answer may take, waiting for a restarted container included; the
+                cold start of a serverless variant is not.
 
         Raises:
             ModelError: the container ended, or took too long.
             ServiceUnavailable: no container is healthy at the moment.
+            ThrottlingException: a serverless variant has its MaxConcurrency of requests.
         """
+        with variant.request():
+            return await self._forward(variant, headers, body, seconds)
+
+    async def _forward(
+        self, variant: Variant, headers: Mapping[str, str], body: bytes, seconds: float
+    ) -> Reply:
         journey = _Journey()
         try:
+            await variant.get_ready()
             async with asyncio.timeout(seconds):
                 reply = await self._send(journey, variant, headers, body)
         except TimeoutError:
             raise self.model_error(variant.endpoint, 0, TIMED_OUT) from None
+        except EndpointError as error:
+            raise self.model_error(variant.endpoint, 0, error.message) from error
         else:
             journey.status = reply.status
             return reply

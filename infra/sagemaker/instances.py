@@ -42,6 +42,7 @@ class InstanceSetting:
         variant: its name.
         folder: where the instance's log is written.
         healthy_within: seconds from a start to the first 200 from /ping.
+        longest_request: seconds that a request may take.
         container_spec: what to run, given the port to listen on.
     """
 
@@ -49,6 +50,7 @@ class InstanceSetting:
     variant: str
     folder: Path
     healthy_within: float
+    longest_request: float
     container_spec: Callable[[int], ContainerSpec]
 
 
@@ -63,6 +65,7 @@ class Instance:
         self.connections = ContainerConnections(0)
         self.healthy = self._has_served = self._stopping = False
         self.session: int | None = None
+        self._used_at = asyncio.get_running_loop().time()
         self._doubted = asyncio.Event()
         self.in_flight = 0
         self.first_start: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -79,7 +82,7 @@ class Instance:
     async def drain(self) -> None:
         """Wait for the requests under way, as long as the longest may take."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._context.timing.invocation):
+            async with asyncio.timeout(self._setting.longest_request):
                 while self.in_flight:  # noqa: ASYNC110 - a look every 20 ms is simple and enough
                     await asyncio.sleep(DRAIN_POLL)
 
@@ -94,6 +97,13 @@ class Instance:
             raise
         finally:
             self.in_flight -= 1
+            self._used_at = asyncio.get_running_loop().time()
+
+    def idle_seconds(self) -> float:
+        """Since the last request, or since it was healthy first; 0 while it starts or works."""
+        if self.in_flight or not self.first_start.done():
+            return 0
+        return asyncio.get_running_loop().time() - self._used_at
 
     def _fail_start(self, error: Exception) -> None:
         if not self.first_start.done():
@@ -167,6 +177,7 @@ class Instance:
             if await self._answers_ping():
                 misses, self.healthy, self._has_served = 0, True, True
                 if not self.first_start.done():
+                    self._used_at = loop.time()
                     self.first_start.set_result(None)
             elif self._has_served:
                 misses += 1

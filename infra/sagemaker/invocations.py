@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from contracts import ENDPOINT_PAYLOAD_BYTES
 from infra.sagemaker.capture import Exchange
 from infra.sagemaker.connections import Reply
 from infra.sagemaker.errors import PayloadTooLarge, ValidationError
+from infra.sagemaker.serverless import PAYLOAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,22 +48,29 @@ class Invocations:
         Args:
             endpoint: its name.
             headers: of the request, names in lower case.
-            body: of the request, at most 6,291,456 bytes.
+            body: of the request, at most 6,291,456 bytes, for a serverless variant 4,194,304.
 
         Raises:
             ValidationError: no such endpoint or variant, or not in service.
             ModelError: the container answered other than 2xx, ended, or took over 60 s.
             ServiceUnavailable: no container is healthy at the moment.
+            ThrottlingException: a serverless variant has its MaxConcurrency of requests.
             PayloadTooLarge: the body is over the limit.
         """
-        if len(body) > ENDPOINT_PAYLOAD_BYTES:
-            raise PayloadTooLarge(f"HTTP content length exceeded {ENDPOINT_PAYLOAD_BYTES} bytes.")
+        _check_size(body, ENDPOINT_PAYLOAD_BYTES)
         for header, member in REFUSED.items():
             if header in headers:
                 raise ValidationError(f"{member} is not supported by this local SageMaker.")
-        deployment = await self._find_deployment(endpoint)
+        deployment = await self._live.find(endpoint)
+        if deployment.spec.asynchronous is not None:
+            raise ValidationError(
+                f"Endpoint {endpoint} of account {self._context.account} is asynchronous: call "
+                "InvokeEndpointAsync."
+            )
         with deployment.request():
             variant = _choose_variant(deployment, headers.get(TARGET_VARIANT), endpoint)
+            if variant.spec.serverless is not None:
+                _check_size(body, PAYLOAD_BYTES)
             passed = {name: headers[name] for name in PASSED_TO_CONTAINER if name in headers}
             limit = self._context.timing.invocation
             answer = await self._forwarder.forward(variant, passed, body, seconds=limit)
@@ -69,16 +78,12 @@ class Invocations:
         if deployment.capture and deployment.capture.samples():
             deployment.capture.offer(_exchange(variant, headers, body, answer))
         kept = {name: answer.headers[name] for name in PASSED_TO_CLIENT if name in answer.headers}
-        return Reply(answer.status, {**kept, INVOKED_VARIANT: variant.spec.name}, answer.body)
+        return Reply(HTTPStatus.OK, {**kept, INVOKED_VARIANT: variant.spec.name}, answer.body)
 
-    async def _find_deployment(self, endpoint: str) -> Deployment:
-        deployment = await self._live.wait_for(endpoint)
-        if deployment is None:
-            status = self._live.status(endpoint)
-            owner = f"Endpoint {endpoint} of account {self._context.account}"
-            state = "not found" if status is None else f"is not InService but {status}"
-            raise ValidationError(f"{owner} {state}.")
-        return deployment
+
+def _check_size(body: bytes, limit: int) -> None:
+    if len(body) > limit:
+        raise PayloadTooLarge(f"HTTP content length exceeded {limit} bytes.")
 
 
 def _exchange(variant: Variant, headers: Mapping[str, str], body: bytes, answer: Reply) -> Exchange:

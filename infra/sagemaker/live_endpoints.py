@@ -11,7 +11,7 @@ from contracts import SnapshelfError
 from infra.sagemaker.deployment_spec import DeploymentSpec
 from infra.sagemaker.deployments import Deployment
 from infra.sagemaker.documents import ENDPOINT, Document, now
-from infra.sagemaker.errors import ServiceUnavailable
+from infra.sagemaker.errors import ServiceUnavailable, ValidationError
 from infra.sagemaker.variants import SELECT_POLL
 
 if TYPE_CHECKING:
@@ -74,10 +74,11 @@ class LiveEndpoints:
             for name, variant in deployment.variants.items()
         }
 
-    async def wait_for(self, name: str) -> Deployment | None:
-        """What serves an endpoint; None if it is not in service.
+    async def find(self, name: str) -> Deployment:
+        """What serves an endpoint, for the runtime API; waits for one that is being restored.
 
         Raises:
+            ValidationError: there is no such endpoint, or it is not in service.
             ServiceUnavailable: the plane has been restarted and the endpoint is not back in time.
         """
         loop = asyncio.get_running_loop()
@@ -86,7 +87,11 @@ class LiveEndpoints:
             if loop.time() > deadline:
                 raise ServiceUnavailable(f"Endpoint {name} is being started again.")
             await asyncio.sleep(SELECT_POLL)
-        return self._live.get(name)
+        if (deployment := self._live.get(name)) is None:
+            status = self.status(name)
+            state = "not found" if status is None else f"is not InService but {status}"
+            raise ValidationError(f"Endpoint {name} of account {self._context.account} {state}.")
+        return deployment
 
     def status(self, name: str) -> str | None:
         """EndpointStatus; None if there is no such endpoint."""
@@ -142,7 +147,7 @@ class LiveEndpoints:
         document["EndpointConfigName"] = config
         spec.write_to(document)
         self.set_status(document, "InService")
-        await self._retire(old)
+        await self._retire(old, old.longest_request)
 
     async def _rescale(
         self, document: Document, former: DeploymentSpec, spec: DeploymentSpec
@@ -157,14 +162,14 @@ class LiveEndpoints:
     async def _tear_down(self, document: Document) -> None:
         name = document["EndpointName"]
         if deployment := self._live.pop(name, None):
-            await self._retire(deployment)
+            await self._retire(deployment, self._context.timing.invocation)
         self._context.store.delete(ENDPOINT, name)
 
-    async def _retire(self, deployment: Deployment) -> None:
+    async def _retire(self, deployment: Deployment, seconds: float) -> None:
         """Let what is under way end, then the containers; at once if the plane stops meanwhile."""
         grace = self._context.timing.shutdown
         try:
-            await deployment.drain()
+            await deployment.drain(seconds)
             grace = self._context.timing.serving_stop
         finally:
             await deployment.stop(grace)

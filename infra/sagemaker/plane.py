@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from infra.images import ImageRegistry
+from infra.sagemaker.async_inference import AsyncInference
 from infra.sagemaker.containers import layout_mode
 from infra.sagemaker.context import PlaneContext, Timing
 from infra.sagemaker.documents import DocumentStore
@@ -19,6 +20,7 @@ from infra.sagemaker.invocations import Invocations
 from infra.sagemaker.live_endpoints import LiveEndpoints
 from infra.sagemaker.logs import CloudWatchLogs
 from infra.sagemaker.models import Models
+from infra.sagemaker.notifications import SnsTopics
 from infra.sagemaker.object_store import S3ObjectStore
 from infra.sagemaker.protocol import SageMakerApp
 from infra.sagemaker.tags import Tags
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from infra.sagemaker.containers import LayoutMode
     from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
+    from infra.sagemaker.notifications import Topics
     from infra.sagemaker.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class SageMakerPlane:
         objects: S3, or a stand-in.
         logs: CloudWatch Logs, or a stand-in.
         metrics: CloudWatch, or a stand-in.
+        topics: SNS, or a stand-in.
         timing: waits and limits.
         layout: how containers get their /opt/ml; by default what the kernel allows.
     """
@@ -69,6 +73,7 @@ class SageMakerPlane:
         objects: ObjectStore | None = None,
         logs: LogSink | None = None,
         metrics: MetricSink | None = None,
+        topics: Topics | None = None,
         timing: Timing | None = None,
         layout: LayoutMode | None = None,
     ) -> None:
@@ -83,6 +88,7 @@ class SageMakerPlane:
             objects=objects or S3ObjectStore(aws_endpoint_url, **place),
             logs=logs or CloudWatchLogs(aws_endpoint_url, **place),
             metrics=metrics or CloudWatchMetrics(aws_endpoint_url, **place),
+            topics=topics or SnsTopics(aws_endpoint_url, **place),
             images=images or ImageRegistry(),
             layout=layout or layout_mode(),
             threads=Threads(8, "sagemaker"),
@@ -104,12 +110,18 @@ class SageMakerPlane:
             name: handler for part in parts for name, handler in part.operations().items()
         }
         forwarder = Forwarder(self._context)
-        self.app = SageMakerApp(operations, Invocations(self._context, self._live, forwarder))
+        self._asynchronous = AsyncInference(self._context, self._live, forwarder)
+        invocations = Invocations(self._context, self._live, forwarder)
+        self.app = SageMakerApp(
+            operations,
+            {"invocations": invocations.invoke, "async-invocations": self._asynchronous.accept},
+        )
 
     async def start(self) -> None:
         """Read the state, and begin to bring back what ran; returns without waiting for that."""
         self._context.store.load()
         self._live.prepare()
+        self._asynchronous.restore()
         self._restoring = asyncio.create_task(self._restore())
         self._metrics.start()
         logger.info("SageMaker plane: %s", self._context.layout.value)
@@ -120,6 +132,7 @@ class SageMakerPlane:
             self._restoring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
+        await self._asynchronous.close()
         await self._metrics.close()
         await asyncio.gather(self._training_jobs.close(), self._live.close())
         self._context.threads.close()

@@ -23,10 +23,9 @@ from infra.sagemaker.service_model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 
-    from infra.sagemaker.invocations import Invocations
-    from infra.sagemaker.operations import Operations
+    from infra.sagemaker.operations import Operations, RuntimeOperation
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
@@ -38,14 +37,14 @@ logger = logging.getLogger(__name__)
 JSON_1_1 = "application/x-amz-json-1.1"
 ERROR_TYPE = "x-amzn-ErrorType"
 
-_RUNTIME_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
+_RUNTIME_PATH = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations)")
 
 
 class SageMakerApp:
     """Answers one request at a time to `(scope, receive, send)`; holds no state of its own."""
 
-    def __init__(self, operations: Operations, invocations: Invocations) -> None:
-        self._operations, self._invocations = operations, invocations
+    def __init__(self, operations: Operations, runtime: Mapping[str, RuntimeOperation]) -> None:
+        self._operations, self._runtime_operations = operations, runtime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; errors leave in the form that their API has."""
@@ -58,7 +57,8 @@ class SageMakerApp:
         body = await _read_body(receive)
         runtime = _RUNTIME_PATH.fullmatch(scope["path"])
         if runtime:
-            await self._runtime(send, unquote(runtime[1]), headers, body)
+            operation = self._runtime_operations[runtime[2]]
+            await self._runtime(send, operation, unquote(runtime[1]), headers, body)
         else:
             await self._control(send, headers.get("x-amz-target", ""), body)
 
@@ -98,12 +98,13 @@ class SageMakerApp:
     async def _runtime(
         self,
         send: Send,
+        operation: RuntimeOperation,
         endpoint: str,
         headers: dict[str, str],
         body: bytes,
     ) -> None:
         try:
-            answer = await self._invocations.invoke(endpoint, headers, body)
+            answer = await operation(endpoint, headers, body)
         except ServiceError as error:
             named = {} if error.code.isdigit() else {ERROR_TYPE: error.code}
             json_type = {"content-type": "application/json"}
@@ -113,7 +114,7 @@ class SageMakerApp:
             failure = {ERROR_TYPE: "InternalFailure", "content-type": "application/json"}
             await _respond(send, 500, {"Message": "See the local cloud's own log."}, failure)
         else:
-            await _respond(send, 200, answer.body, answer.headers)
+            await _respond(send, answer.status, answer.body, answer.headers)
 
 
 async def _read_body(receive: Receive) -> bytes:

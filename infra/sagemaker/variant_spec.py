@@ -16,7 +16,8 @@ class VariantSpec:
     """A production variant with what its model was when the endpoint was made or updated.
 
     Kept in the endpoint's document: it comes back after a restart even if its configuration and
-    model have been deleted since, as an endpoint in AWS goes on without them.
+    model have been deleted since, as an endpoint in AWS goes on without them. `serverless` is a
+    ServerlessConfig; such a variant counts no instances.
     """
 
     name: str
@@ -26,6 +27,7 @@ class VariantSpec:
     healthy_within: float | None
     weight: float
     instance_count: int
+    serverless: dict[str, int] | None = None
 
     def as_document(self) -> dict[str, Any]:
         """For the endpoint's document; `VariantSpec(**document)` reads it."""
@@ -46,5 +48,6 @@ def variant_spec(context: PlaneContext, variant: dict[str, Any]) -> VariantSpec:
         environment=container.get("Environment", {}),
         healthy_within=variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
         weight=variant["InitialVariantWeight"],
-        instance_count=variant["InitialInstanceCount"],
+        instance_count=variant.get("InitialInstanceCount", 0),
+        serverless=variant.get("ServerlessConfig"),
     )

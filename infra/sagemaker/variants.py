@@ -25,13 +25,18 @@ SELECT_POLL = 0.02
 
 
 class Variant:
-    """A production variant; `weight` is its share of the traffic among its endpoint's variants."""
+    """A production variant."""
 
     def __init__(
-        self, context: PlaneContext, spec: VariantSpec, *, endpoint: str, folder: Path
+        self,
+        context: PlaneContext,
+        spec: VariantSpec,
+        *,
+        endpoint: str,
+        folder: Path,
+        longest_request: float,
     ) -> None:
         self._context, self.spec, self.endpoint, self.folder = context, spec, endpoint, folder
-        self.weight = spec.weight
         self.in_flight = 0
         self._instances: list[Instance] = []
         self._leaving: set[Instance] = set()
@@ -41,6 +46,7 @@ class Variant:
             variant=spec.name,
             folder=folder,
             healthy_within=spec.healthy_within or context.timing.healthy_within,
+            longest_request=longest_request,
             container_spec=self._container_spec,
         )
 
@@ -50,7 +56,7 @@ class Variant:
         Raises:
             SnapshelfError: no artifact, an unsafe one, or a container that does not get healthy.
         """
-        await self._context.threads.run(self._fetch_model)
+        await self.fetch_model()
         await self.scale(self.spec.instance_count)
 
     async def scale(self, count: int) -> None:
@@ -65,6 +71,15 @@ class Variant:
         async with self._scaling:
             await self._scale_out(count - len(self._instances))
             await self._scale_in(len(self._instances) - count)
+
+    def adopt(self, spec: VariantSpec) -> None:
+        """Share the traffic, and be described, by another spec of the same model."""
+        self.spec = spec
+
+    @property
+    def weight(self) -> float:
+        """Share of the traffic among its endpoint's variants."""
+        return self.spec.weight
 
     async def stop(self, grace_seconds: float) -> None:
         """End all instances."""
@@ -94,6 +109,9 @@ class Variant:
         finally:
             self.in_flight -= 1
 
+    async def get_ready(self) -> None:
+        """What has to come about before a request's time begins to run: nothing, here."""
+
     async def select(self) -> Instance:
         """The healthy instance with the fewest requests under way; waits for one if need be.
 
@@ -115,25 +133,34 @@ class Variant:
         others = [one for one in self._instances if one.healthy and one is not than]
         return min(others, key=lambda instance: instance.in_flight, default=None)
 
-    def _begin_instance(self) -> Instance:
+    async def fetch_model(self) -> None:
+        """Lay the model's files down, for all instances.
+
+        Raises:
+            SnapshelfError: no artifact, or an unsafe one.
+        """
+        await self._context.threads.run(self._fetch_model)
+
+    def begin_instance(self) -> Instance:
+        """Begin to start another instance, which serves once it is healthy."""
         instance = Instance(self._context, self._setting)
         self._instances.append(instance)
         return instance
 
     async def _scale_out(self, by: int) -> None:
-        new = [self._begin_instance() for _ in range(by)]
+        new = [self.begin_instance() for _ in range(by)]
         try:
             await asyncio.gather(*(instance.first_start for instance in new))
         except Exception:
-            await asyncio.gather(*(self._remove(instance) for instance in new))
+            await asyncio.gather(*(self.remove(instance) for instance in new))
             raise
 
     async def _scale_in(self, by: int) -> None:
         """The unhealthy go first, then those with the fewest requests."""
         ranked = sorted(self._instances, key=lambda one: (one.healthy, one.in_flight))
-        await asyncio.gather(*(self._remove(instance) for instance in ranked[: max(0, by)]))
+        await asyncio.gather(*(self.remove(instance) for instance in ranked[: max(0, by)]))
 
-    async def _remove(self, instance: Instance) -> None:
+    async def remove(self, instance: Instance) -> None:
         """Take an instance out of service without losing a request that it has."""
         self._instances.remove(instance)
         self._leaving.add(instance)

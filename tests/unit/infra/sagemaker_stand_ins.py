@@ -17,6 +17,7 @@ import httpx
 
 from infra.images import SERVE, TRAIN, Image, ImageRegistry
 from infra.sagemaker.context import Timing
+from infra.sagemaker.notifications import NotificationError
 from infra.sagemaker.object_store import S3Location, StorageError
 from infra.sagemaker.plane import SageMakerPlane
 
@@ -42,6 +43,8 @@ QUICK = Timing(
     checkpoint_interval=0.1,
     capture_interval=0.1,
     metrics_interval=0.2,
+    serverless_start=10,
+    serverless_idle=0.4,
     shutdown=0.5,
 )
 
@@ -281,6 +284,18 @@ class MemoryMetrics:
         ]
 
 
+class MemoryTopics:
+    """SNS in memory: messages by topic."""
+
+    def __init__(self):
+        self.messages: dict[str, list[dict]] = {}
+
+    def publish(self, topic_arn, message):
+        if topic_arn.endswith(":missing"):
+            raise NotificationError(f"{topic_arn}: NotFound")
+        self.messages.setdefault(topic_arn, []).append(json.loads(message))
+
+
 class AwsError(Exception):
     """An error answer: its code, and all its members."""
 
@@ -293,8 +308,9 @@ class AwsError(Exception):
 class PlaneClient:
     """Calls the plane's application in process."""
 
-    def __init__(self, plane, objects, logs, metrics):
-        self.plane, self.objects, self.logs, self.metrics = plane, objects, logs, metrics
+    def __init__(self, plane, objects, logs, metrics, topics):
+        self.plane, self.objects, self.logs = plane, objects, logs
+        self.metrics, self.topics = metrics, topics
         transport = httpx.ASGITransport(plane.app)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://sagemaker.test")
 
@@ -383,7 +399,7 @@ async def running_plane(
 ):
     """A started plane and its client; stopped at the end."""
     objects, logs = objects or MemoryObjects(), logs or MemoryLogs()
-    metrics = metrics or MemoryMetrics()
+    metrics, topics = metrics or MemoryMetrics(), MemoryTopics()
     plane = SageMakerPlane(
         aws_endpoint_url="http://127.0.0.1:9",
         state_dir=folder / "state",
@@ -391,11 +407,12 @@ async def running_plane(
         objects=objects,
         logs=logs,
         metrics=metrics,
+        topics=topics,
         timing=timing,
         layout=layout,
     )
     await plane.start()
-    client = PlaneClient(plane, objects, logs, metrics)
+    client = PlaneClient(plane, objects, logs, metrics, topics)
     try:
         yield client
     finally:
