@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+PLANE_SERVICES = ("sagemaker", "application-autoscaling")
+"""Services that the SageMaker plane answers, named as in a signature's scope."""
+
 HEALTH_PATH = "/_snapshelf/health"
 LOCALSTACK_HEALTH_PATH = "/_localstack/health"
 
@@ -65,7 +68,7 @@ class CloudApp:
             await respond(
                 send, 403, _JSON, b'{"message":"Forbidden: a foreign web page\'s origin"}'
             )
-        elif signed_service(headers, scope["query_string"]) == "sagemaker":
+        elif signed_service(headers, scope["query_string"]) in PLANE_SERVICES:
             await self._plane(scope, receive, send)
         else:
             await ministack.app(scope, receive, send)

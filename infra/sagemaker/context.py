@@ -45,6 +45,8 @@ class Timing:
         metrics_interval: between two lots of metrics for CloudWatch.
         serverless_start: for a serverless variant's first healthy process (SageMaker's words).
         serverless_idle: without a request, after which a serverless variant's process ends.
+        scaling_interval: between two looks at what scalable variants are asked.
+        scaling_window: that invocations a minute are counted over.
         shutdown: from SIGTERM to SIGKILL when the plane itself stops.
     """
 
@@ -64,6 +66,8 @@ class Timing:
     metrics_interval: float = 60
     serverless_start: float = 180
     serverless_idle: float = 300
+    scaling_interval: float = 5
+    scaling_window: float = 60
     shutdown: float = 3
 
     def __post_init__(self) -> None:

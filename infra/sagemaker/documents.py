@@ -16,9 +16,10 @@ MODEL = "model"
 ENDPOINT_CONFIG = "endpoint-config"
 ENDPOINT = "endpoint"
 ASYNC_REQUEST = "async-request"
-KINDS = (TRAINING_JOB, MODEL, ENDPOINT_CONFIG, ENDPOINT, ASYNC_REQUEST)
-"""Kinds of resource, named as in their ARNs; each is a folder of documents. A request that waits
-has no ARN; it is kept as the resources are."""
+SCALABLE_TARGET = "scalable-target"
+KINDS = (TRAINING_JOB, MODEL, ENDPOINT_CONFIG, ENDPOINT, ASYNC_REQUEST, SCALABLE_TARGET)
+"""Kinds of resource, named as in their ARNs; each is a folder of documents. Requests that
+wait and scalable targets have no such ARN; they are kept as the resources are."""
 
 
 def now() -> float:

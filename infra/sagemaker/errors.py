@@ -39,6 +39,13 @@ class ResourceLimitExceeded(ServiceError):  # noqa: N818 - AWS's name
     status = 400
 
 
+class ObjectNotFoundException(ServiceError):  # noqa: N818 - AWS's name
+    """Application Auto Scaling knows no such target or policy."""
+
+    code = "ObjectNotFoundException"
+    status = 400
+
+
 class SerializationException(ServiceError):  # noqa: N818 - AWS's name
     """The request's body is not the JSON that the service model describes."""
 

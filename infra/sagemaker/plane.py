@@ -23,6 +23,9 @@ from infra.sagemaker.models import Models
 from infra.sagemaker.notifications import SnsTopics
 from infra.sagemaker.object_store import S3ObjectStore
 from infra.sagemaker.protocol import SageMakerApp
+from infra.sagemaker.scalable_targets import ScalableTargets
+from infra.sagemaker.scaler import Scaler
+from infra.sagemaker.service_model import AUTO_SCALING, SAGEMAKER
 from infra.sagemaker.tags import Tags
 from infra.sagemaker.threads import Threads
 from infra.sagemaker.training_jobs import TrainingJobs
@@ -111,9 +114,10 @@ class SageMakerPlane:
         }
         forwarder = Forwarder(self._context)
         self._asynchronous = AsyncInference(self._context, self._live, forwarder)
+        self._scaler = Scaler(self._context, self._live, self._asynchronous)
         invocations = Invocations(self._context, self._live, forwarder)
         self.app = SageMakerApp(
-            operations,
+            {SAGEMAKER: operations, AUTO_SCALING: ScalableTargets(self._context).operations()},
             {"invocations": invocations.invoke, "async-invocations": self._asynchronous.accept},
         )
 
@@ -124,6 +128,7 @@ class SageMakerPlane:
         self._asynchronous.restore()
         self._restoring = asyncio.create_task(self._restore())
         self._metrics.start()
+        self._scaler.start()
         logger.info("SageMaker plane: %s", self._context.layout.value)
 
     async def stop(self) -> None:
@@ -132,6 +137,7 @@ class SageMakerPlane:
             self._restoring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
+        await self._scaler.close()
         await self._asynchronous.close()
         await self._metrics.close()
         await asyncio.gather(self._training_jobs.close(), self._live.close())

@@ -59,7 +59,7 @@ class ServerlessVariant(Variant):
         Raises:
             ThrottlingException: MaxConcurrency requests are under way already.
         """
-        if self.in_flight >= self._config["MaxConcurrency"]:
+        if self.demand.in_flight >= self._config["MaxConcurrency"]:
             raise ThrottlingException("Rate exceeded")
         with super().request():
             yield
@@ -70,7 +70,7 @@ class ServerlessVariant(Variant):
         Raises:
             EndpointError: no process gets healthy.
         """
-        self._grow(self.in_flight)
+        self._grow(self.demand.in_flight)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._context.timing.serverless_start):
                 while not self._can_take_a_request():

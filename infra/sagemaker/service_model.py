@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel, ServiceModel, Shape
 
 SAGEMAKER = "sagemaker"
-TARGET_PREFIX = "SageMaker."
+AUTO_SCALING = "application-autoscaling"
 MAX_ERRORS = 10
 
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -39,8 +39,10 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
 # Java's character classes, as the models' patterns use them, in Python's words.
 _JAVA_CLASSES = {
     r"\p{ASCII}": r"[\x00-\x7f]",
-    r"\p{Print}": r"\x20-\x7e",
+    r"[\p{Print}]": r"[\x20-\x7e]",
+    r"\p{Print}": r"[\x20-\x7e]",
     r"\z": r"\Z",
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010ffff",  # surrogates, as Java counts
     r"\p{L}": r"\w",
     r"\p{N}": r"\d",
     r"\p{Z}": r"\s",

@@ -10,6 +10,7 @@ from contracts import ARTIFACT_FILE
 from infra.images import SERVE
 from infra.sagemaker.artifacts import unpack
 from infra.sagemaker.containers import ContainerSpec
+from infra.sagemaker.demand import Demand
 from infra.sagemaker.errors import ServiceUnavailable
 from infra.sagemaker.instances import Instance, InstanceSetting
 from infra.sagemaker.object_store import S3Location
@@ -37,7 +38,7 @@ class Variant:
         longest_request: float,
     ) -> None:
         self._context, self.spec, self.endpoint, self.folder = context, spec, endpoint, folder
-        self.in_flight = 0
+        self.demand = Demand(context.timing.scaling_window)
         self._instances: list[Instance] = []
         self._leaving: set[Instance] = set()
         self._scaling = asyncio.Lock()
@@ -103,11 +104,11 @@ class Variant:
     @contextlib.contextmanager
     def request(self) -> Iterator[None]:
         """Count a request as under way, from its arrival to its answer."""
-        self.in_flight += 1
+        self.demand.begin()
         try:
             yield
         finally:
-            self.in_flight -= 1
+            self.demand.end()
 
     async def get_ready(self) -> None:
         """What has to come about before a request's time begins to run: nothing, here."""

@@ -43,6 +43,8 @@ QUICK = Timing(
     checkpoint_interval=0.1,
     capture_interval=0.1,
     metrics_interval=0.2,
+    scaling_interval=0.05,
+    scaling_window=2,
     serverless_start=10,
     serverless_idle=0.4,
     shutdown=0.5,
@@ -316,7 +318,15 @@ class PlaneClient:
 
     async def call(self, operation, **parameters):
         """A control operation's answer."""
-        target = {"x-amz-target": f"SageMaker.{operation}"}
+        return await self._control("SageMaker", operation, parameters)
+
+    async def autoscale(self, operation, **parameters):
+        """An answer of Application Auto Scaling."""
+        parameters = {"ServiceNamespace": "sagemaker", **parameters}
+        return await self._control("AnyScaleFrontendService", operation, parameters)
+
+    async def _control(self, prefix, operation, parameters):
+        target = {"x-amz-target": f"{prefix}.{operation}"}
         answer = await self.http.post("/", headers=target, content=json.dumps(parameters))
         content = answer.json()
         if answer.status_code != 200:
