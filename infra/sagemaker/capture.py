@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from infra.sagemaker.object_store import S3Location, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from infra.sagemaker.connections import Reply
     from infra.sagemaker.context import PlaneContext
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,9 @@ HELD_BYTES = 64 * 1024**2
 """Held while S3 refuses; beyond it the newest are left out, counted in the log."""
 
 EVENT_VERSION = "0"
+
+CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+INFERENCE_ID = "x-amzn-sagemaker-inference-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,19 @@ class Exchange:
     def size(self) -> int:
         """Bytes of request and answer."""
         return len(self.body) + len(self.answer)
+
+
+def exchange(variant: str, headers: Mapping[str, str], body: bytes, answer: Reply) -> Exchange:
+    """The exchange of a request, whose header names are in lower case, and its answer."""
+    return Exchange(
+        variant=variant,
+        content_type=headers.get("content-type", ""),
+        body=body,
+        answer_type=answer.headers.get("content-type", ""),
+        answer=answer.body,
+        inference_id=headers.get(INFERENCE_ID),
+        custom_attributes=headers.get(CUSTOM_ATTRIBUTES),
+    )
 
 
 class CaptureFormat:

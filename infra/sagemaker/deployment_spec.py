@@ -26,11 +26,13 @@ class DeploymentSpec:
         variants: those that share the traffic.
         capture: an enabled DataCaptureConfig.
         asynchronous: an AsyncInferenceConfig; None where requests are answered at once.
+        shadows: those that get a copy of the traffic.
     """
 
     variants: tuple[VariantSpec, ...]
     capture: dict[str, Any] | None = None
     asynchronous: dict[str, Any] | None = None
+    shadows: tuple[VariantSpec, ...] = ()
 
     @classmethod
     def from_config(cls, context: PlaneContext, config: Document) -> DeploymentSpec:
@@ -43,7 +45,9 @@ class DeploymentSpec:
         capture = config.get("DataCaptureConfig")
         if capture and not capture.get("EnableCapture", True):
             capture = None
-        return cls(variants, capture, config.get("AsyncInferenceConfig"))
+        shadowing = config.get("ShadowProductionVariants", [])
+        shadows = tuple(variant_spec(context, one) for one in shadowing)
+        return cls(variants, capture, config.get("AsyncInferenceConfig"), shadows)
 
     @classmethod
     def from_document(cls, document: Document) -> DeploymentSpec:
@@ -52,11 +56,18 @@ class DeploymentSpec:
             tuple(VariantSpec(**spec) for spec in document["VariantSpecs"]),
             document.get("CaptureSpec"),
             document.get("AsyncInferenceConfig"),
+            tuple(VariantSpec(**spec) for spec in document.get("ShadowSpecs", [])),
         )
+
+    @property
+    def everyone(self) -> tuple[VariantSpec, ...]:
+        """The variants that share the traffic and those that shadow it."""
+        return (*self.variants, *self.shadows)
 
     def write_to(self, document: Document) -> None:
         """Keep it in an endpoint's document: it comes back after a restart."""
         document["VariantSpecs"] = [spec.as_document() for spec in self.variants]
+        document["ShadowSpecs"] = [spec.as_document() for spec in self.shadows]
         document["CaptureSpec"] = self.capture
         document["AsyncInferenceConfig"] = self.asynchronous
 
@@ -67,21 +78,23 @@ class DeploymentSpec:
             present: what serves now.
             excluded: VariantPropertyTypes that are taken from this spec all the same.
         """
-        former = {spec.name: spec for spec in present.variants}
+        former = {spec.name: spec for spec in present.everyone}
         kept = {"weight": WEIGHT, "instance_count": COUNT}
         fields = [field for field, member in kept.items() if member not in excluded]
         return dataclasses.replace(
             self,
             variants=tuple(_retain(spec, former, fields) for spec in self.variants),
+            shadows=tuple(_retain(spec, former, fields) for spec in self.shadows),
             capture=self.capture if CAPTURE in excluded else present.capture,
         )
 
     def scaled(self, changes: Mapping[str, Mapping[str, Any]]) -> DeploymentSpec:
         """With fields of some variants changed, by the variants' names."""
-        variants = tuple(
-            dataclasses.replace(spec, **changes.get(spec.name, {})) for spec in self.variants
+        variants, shadows = (
+            tuple(dataclasses.replace(spec, **changes.get(spec.name, {})) for spec in specs)
+            for specs in (self.variants, self.shadows)
         )
-        return dataclasses.replace(self, variants=variants)
+        return dataclasses.replace(self, variants=variants, shadows=shadows)
 
 
 def _retain(

@@ -37,12 +37,13 @@ class Deployment:
         invocation = context.timing.invocation
         self.longest_request = invocation if spec.asynchronous is None else MAX_ASYNC_SECONDS
         self.variants = {one.name: self._variant(one) for one in spec.variants}
+        self.shadows = {one.name: self._variant(one) for one in spec.shadows}
         self._in_flight = 0
         self.capture = self._begin_capture(spec.capture) if spec.capture else None
 
     async def start(self) -> None:
         """Start every variant; returns when all are healthy. See `Variant.start` for what fails."""
-        starts = [asyncio.create_task(variant.start()) for variant in self.variants.values()]
+        starts = [asyncio.create_task(variant.start()) for variant in self.everyone.values()]
         try:
             await asyncio.gather(*starts)
         finally:  # where one fails, the others are not to go on
@@ -59,24 +60,24 @@ class Deployment:
         Raises:
             SnapshelfError: a new instance does not get healthy.
         """
-        counted = [one for one in spec.variants if one.serverless is None]
-        present = {one.name: self.variants[one.name].instance_count for one in counted}
+        counted = [one for one in spec.everyone if one.serverless is None]
+        present = {one.name: self.everyone[one.name].instance_count for one in counted}
         try:
             for one in counted:
-                await self.variants[one.name].scale(max(one.instance_count, present[one.name]))
+                await self.everyone[one.name].scale(max(one.instance_count, present[one.name]))
         except SnapshelfError:
             for name, count in present.items():
-                await self.variants[name].scale(count)
+                await self.everyone[name].scale(count)
             raise
-        for one in spec.variants:
-            self.variants[one.name].adopt(one)
+        for one in spec.everyone:
+            self.everyone[one.name].adopt(one)
         self.spec = spec
-        scale_in = [self.variants[one.name].scale(one.instance_count) for one in counted]
+        scale_in = [self.everyone[one.name].scale(one.instance_count) for one in counted]
         await asyncio.gather(*scale_in)
 
     async def stop(self, grace_seconds: float) -> None:
         """End every container, write what was captured, and remove the folders."""
-        await asyncio.gather(*(one.stop(grace_seconds) for one in self.variants.values()))
+        await asyncio.gather(*(one.stop(grace_seconds) for one in self.everyone.values()))
         if self.capture:
             await self.capture.close()
         await self._context.threads.run(shutil.rmtree, self._folder, ignore_errors=True)
@@ -96,6 +97,24 @@ class Deployment:
             yield
         finally:
             self._in_flight -= 1
+
+    @property
+    def everyone(self) -> dict[str, Variant]:
+        """The variants that share the traffic and those that shadow it, by name."""
+        return self.variants | self.shadows
+
+    def shadow_share(self, shadow: Variant) -> float:
+        """The share of all requests that a shadow variant gets copies of.
+
+        Its weight beside the production variant's: 1 and 0.5 copy every second request (developer
+        guide, *Shadow variants*).
+        """
+        total = sum(variant.weight for variant in self.variants.values())
+        return min(1, shadow.weight / total)
+
+    def sampling_capture(self) -> DataCapture | None:
+        """Data capture, if the next request is in its sample."""
+        return self.capture if self.capture and self.capture.samples() else None
 
     def select_variant(self) -> Variant:
         """A variant at random, by weight."""

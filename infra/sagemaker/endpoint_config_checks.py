@@ -8,7 +8,7 @@ from infra.sagemaker.errors import ValidationException, not_implemented
 from infra.sagemaker.object_store import S3Location, StorageError
 from infra.sagemaker.serverless import check_serverless
 
-_NOT_OFFERED = ("ShadowProductionVariants", "ExplainerConfig")
+_NOT_OFFERED = ("ExplainerConfig",)
 
 
 def check_endpoint_config(request: dict[str, Any]) -> None:
@@ -17,18 +17,21 @@ def check_endpoint_config(request: dict[str, Any]) -> None:
     Raises:
         ValidationException: naming the member, what was expected, or what is offered.
     """
-    supported = "endpoints are real-time, on InitialInstanceCount processes"
+    supported = "variants run one model on processes of this machine"
     for member in _NOT_OFFERED:
         if member in request:
             raise not_implemented(member, supported)
     _check_capture(request.get("DataCaptureConfig", {}))
     _check_serverless_endpoint(request)
+    if "ShadowProductionVariants" in request:
+        _check_shadows(request)
     if "AsyncInferenceConfig" in request:
         _check_asynchronous(request)
-    names = [variant["VariantName"] for variant in request["ProductionVariants"]]
+    variants = [*request["ProductionVariants"], *request.get("ShadowProductionVariants", [])]
+    names = [variant["VariantName"] for variant in variants]
     if len(set(names)) != len(names):
         raise ValidationException(f"Duplicate VariantName in {names}.")
-    for variant in request["ProductionVariants"]:
+    for variant in variants:
         _check_variant(variant, supported)
     if not any(one.get("InitialVariantWeight", 1) for one in request["ProductionVariants"]):
         raise ValidationException("At least one variant must have a weight above 0.")
@@ -57,6 +60,20 @@ def _check_asynchronous(request: dict[str, Any]) -> None:
             _check_s3_uri(f"OutputConfig.{member}", output[member])
 
 
+def _check_shadows(request: dict[str, Any]) -> None:
+    """One of each (API reference, CreateEndpointConfig), both on instances."""
+    shadows, variants = request["ShadowProductionVariants"], request["ProductionVariants"]
+    if len(variants) > 1 or len(shadows) > 1:
+        raise ValidationException(
+            f"{len(variants)} ProductionVariants and {len(shadows)} ShadowProductionVariants: "
+            "expected one of each."
+        )
+    if "AsyncInferenceConfig" in request:
+        raise ValidationException("ShadowProductionVariants: not with AsyncInferenceConfig.")
+    if any("ServerlessConfig" in one for one in (*variants, *shadows)):
+        raise ValidationException("ShadowProductionVariants: not with ServerlessConfig.")
+
+
 def _check_s3_uri(member: str, uri: str) -> None:
     try:
         S3Location.parse(uri)
@@ -69,6 +86,8 @@ def _check_variant(variant: dict[str, Any], supported: str) -> None:
     for member in ("ManagedInstanceScaling", "InstancePools"):
         if member in variant:
             raise not_implemented(f"variant {name}: {member}", supported)
+    if variant.get("RoutingConfig", {}).get("RoutingStrategy") == "PREFIX_AWARE":
+        raise not_implemented(f"variant {name}: PREFIX_AWARE", "the least busy instance answers")
     if "ModelName" not in variant:
         raise ValidationException(f"variant {name}: ModelName is required.")
     instances = ("InitialInstanceCount", "InstanceType")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from infra.sagemaker.operations import Operations
 
 
+_VARIANTS = ("ProductionVariants", "ShadowProductionVariants")
+
+
 class EndpointConfigs:
     """Endpoint configurations: which models serve, with how many processes and what weight."""
 
@@ -34,18 +37,22 @@ class EndpointConfigs:
         """Store a configuration whose models exist."""
         name, store = request["EndpointConfigName"], self._context.store
         check_endpoint_config(request)
-        for variant in request["ProductionVariants"]:
+        members = [one for one in _VARIANTS if one in request]
+        for variant in (variant for member in members for variant in request[member]):
             find_model(self._context, variant["ModelName"])
         arn = store.arn(ENDPOINT_CONFIG, name)
         if store.get(ENDPOINT_CONFIG, name) is not None:
             raise ValidationException(
                 f'Cannot create already existing endpoint configuration "{arn}".'
             )
-        variants = [{"InitialVariantWeight": 1.0, **one} for one in request["ProductionVariants"]]
+        weighted = {
+            member: [{"InitialVariantWeight": 1.0, **one} for one in request[member]]
+            for member in members
+        }
         config = {
             "EnableNetworkIsolation": False,
             **request,
-            "ProductionVariants": variants,
+            **weighted,
             "EndpointConfigArn": arn,
             "CreationTime": now(),
         }

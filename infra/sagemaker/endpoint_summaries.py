@@ -22,38 +22,35 @@ def deployment_summary(document: Document, deployment: Deployment | None) -> dic
         deployment: what there is; None before the endpoint is in service.
     """
     spec = DeploymentSpec.from_document(document)
-    live = deployment.variants if deployment else {}
-    capture = {"DataCaptureConfig": capture_summary(spec.capture)} if spec.capture else {}
-    return {
-        **capture,
-        "ProductionVariants": [
-            {
-                **_deployed_image(one, document),
-                **_capacity(one, live.get(one.name)),
-            }
-            for one in spec.variants
-        ],
+    live = deployment.everyone if deployment else {}
+    members = {"ProductionVariants": spec.variants, "ShadowProductionVariants": spec.shadows}
+    summary: dict[str, Any] = {
+        member: [_variant_summary(one, live.get(one.name), document) for one in specs]
+        for member, specs in members.items()
+        if specs
     }
+    if spec.capture:
+        summary["DataCaptureConfig"] = capture_summary(spec.capture)
+    return summary
 
 
-def _deployed_image(spec: VariantSpec, document: Document) -> dict[str, Any]:
+def _variant_summary(
+    spec: VariantSpec, variant: Variant | None, document: Document
+) -> dict[str, Any]:
     image = {
         "SpecifiedImage": spec.image,
         "ResolvedImage": spec.image,
         "ResolutionTime": document["CreationTime"],
     }
-    return {"VariantName": spec.name, "DeployedImages": [image]}
-
-
-def _capacity(spec: VariantSpec, variant: Variant | None) -> dict[str, Any]:
-    serverless: dict[str, Any] = {}
-    if spec.serverless is not None:
-        now = variant.spec.serverless if variant else spec.serverless
-        serverless = {"CurrentServerlessConfig": now, "DesiredServerlessConfig": spec.serverless}
-    return {
-        **serverless,
+    summary: dict[str, Any] = {
+        "VariantName": spec.name,
+        "DeployedImages": [image],
         "CurrentWeight": variant.weight if variant else spec.weight,
         "DesiredWeight": spec.weight,
         "CurrentInstanceCount": variant.healthy_count if variant else 0,
         "DesiredInstanceCount": spec.instance_count,
     }
+    if spec.serverless is not None:
+        summary["CurrentServerlessConfig"] = (variant.spec if variant else spec).serverless
+        summary["DesiredServerlessConfig"] = spec.serverless
+    return summary

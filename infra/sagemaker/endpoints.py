@@ -133,7 +133,7 @@ def _changes(
     document: Document, present: DeploymentSpec, desired: list[dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """Fields of specs to change, by variant, of DesiredWeightsAndCapacities."""
-    known = {spec.name: spec for spec in present.variants}
+    known = {spec.name: spec for spec in present.everyone}
     changes: dict[str, dict[str, Any]] = {}
     for one in desired:
         name = one["VariantName"]

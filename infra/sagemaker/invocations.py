@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from contracts import ENDPOINT_PAYLOAD_BYTES
-from infra.sagemaker.capture import Exchange
+from infra.sagemaker.capture import CUSTOM_ATTRIBUTES, INFERENCE_ID, exchange
 from infra.sagemaker.connections import Reply
 from infra.sagemaker.errors import PayloadTooLarge, ValidationError
 from infra.sagemaker.serverless import PAYLOAD_BYTES
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from infra.sagemaker.deployments import Deployment
     from infra.sagemaker.forwarding import Forwarder
     from infra.sagemaker.live_endpoints import LiveEndpoints
+    from infra.sagemaker.shadowing import Shadowing
     from infra.sagemaker.variants import Variant
 
-CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
-INFERENCE_ID = "x-amzn-sagemaker-inference-id"
 TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
 INVOKED_VARIANT = "x-Amzn-Invoked-Production-Variant"
 
@@ -39,8 +38,15 @@ REFUSED = {
 class Invocations:
     """The runtime API's requests, over connections that are kept alive."""
 
-    def __init__(self, context: PlaneContext, live: LiveEndpoints, forwarder: Forwarder) -> None:
-        self._context, self._live, self._forwarder = context, live, forwarder
+    def __init__(
+        self,
+        context: PlaneContext,
+        live: LiveEndpoints,
+        forwarder: Forwarder,
+        shadowing: Shadowing,
+    ) -> None:
+        self._context, self._live = context, live
+        self._forwarder, self._shadowing = forwarder, shadowing
 
     async def invoke(self, endpoint: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Pass a request on.
@@ -72,11 +78,13 @@ class Invocations:
             if variant.spec.serverless is not None:
                 _check_size(body, PAYLOAD_BYTES)
             passed = {name: headers[name] for name in PASSED_TO_CONTAINER if name in headers}
+            capture = deployment.sampling_capture()
+            self._shadowing.copy(deployment, passed, body, capture)
             limit = self._context.timing.invocation
             answer = await self._forwarder.forward(variant, passed, body, seconds=limit)
         self._forwarder.check(variant, answer)
-        if deployment.capture and deployment.capture.samples():
-            deployment.capture.offer(_exchange(variant, headers, body, answer))
+        if capture:
+            capture.offer(exchange(variant.spec.name, headers, body, answer))
         kept = {name: answer.headers[name] for name in PASSED_TO_CLIENT if name in answer.headers}
         return Reply(HTTPStatus.OK, {**kept, INVOKED_VARIANT: variant.spec.name}, answer.body)
 
@@ -84,18 +92,6 @@ class Invocations:
 def _check_size(body: bytes, limit: int) -> None:
     if len(body) > limit:
         raise PayloadTooLarge(f"HTTP content length exceeded {limit} bytes.")
-
-
-def _exchange(variant: Variant, headers: Mapping[str, str], body: bytes, answer: Reply) -> Exchange:
-    return Exchange(
-        variant=variant.spec.name,
-        content_type=headers.get("content-type", ""),
-        body=body,
-        answer_type=answer.headers.get("content-type", ""),
-        answer=answer.body,
-        inference_id=headers.get(INFERENCE_ID),
-        custom_attributes=headers.get(CUSTOM_ATTRIBUTES),
-    )
 
 
 def _choose_variant(deployment: Deployment, target: str | None, endpoint: str) -> Variant:

@@ -71,7 +71,7 @@ class LiveEndpoints:
         return {
             (endpoint, name): variant.sessions()
             for endpoint, deployment in self._live.items()
-            for name, variant in deployment.variants.items()
+            for name, variant in deployment.everyone.items()
         }
 
     async def find(self, name: str) -> Deployment:

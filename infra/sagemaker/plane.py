@@ -26,6 +26,7 @@ from infra.sagemaker.protocol import SageMakerApp
 from infra.sagemaker.scalable_targets import ScalableTargets
 from infra.sagemaker.scaler import Scaler
 from infra.sagemaker.service_model import AUTO_SCALING, SAGEMAKER
+from infra.sagemaker.shadowing import Shadowing
 from infra.sagemaker.tags import Tags
 from infra.sagemaker.threads import Threads
 from infra.sagemaker.training_jobs import TrainingJobs
@@ -115,7 +116,8 @@ class SageMakerPlane:
         forwarder = Forwarder(self._context)
         self._asynchronous = AsyncInference(self._context, self._live, forwarder)
         self._scaler = Scaler(self._context, self._live, self._asynchronous)
-        invocations = Invocations(self._context, self._live, forwarder)
+        self._shadowing = Shadowing(self._context, forwarder)
+        invocations = Invocations(self._context, self._live, forwarder, self._shadowing)
         self.app = SageMakerApp(
             {SAGEMAKER: operations, AUTO_SCALING: ScalableTargets(self._context).operations()},
             {"invocations": invocations.invoke, "async-invocations": self._asynchronous.accept},
@@ -139,6 +141,7 @@ class SageMakerPlane:
                 await self._restoring
         await self._scaler.close()
         await self._asynchronous.close()
+        await self._shadowing.close()
         await self._metrics.close()
         await asyncio.gather(self._training_jobs.close(), self._live.close())
         self._context.threads.close()
