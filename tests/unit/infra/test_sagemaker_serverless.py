@@ -104,9 +104,9 @@ async def test_provisioned_processes_stay(tmp_path):
     """However long nobody asks; a live update of the number is followed."""
     async with running_plane(tmp_path) as client:
         await make_serverless(client, ProvisionedConcurrency=1)
-        before = (await client.invoke("shelf")).json()["pid"]
         await asyncio.gather(*(client.invoke("shelf", b"wait") for _ in range(2)))
         await idle(client, 1)
+        before = (await client.invoke("shelf")).json()["pid"]
         await asyncio.sleep(2 * QUICK.serverless_idle)
         assert (await client.invoke("shelf")).json()["pid"] == before
         change = {
