@@ -9,19 +9,6 @@ from sagemaker_stand_ins import AwsError, make_config, make_endpoint, make_model
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
-
-
 async def two_variants(client):
     """An endpoint of variants a (all of the traffic) and b."""
     await make_model(client, "one", text="one")

@@ -1,27 +1,17 @@
 """What CloudWatch learns of an endpoint: invocations, latencies, errors, processor and memory."""
 
 import os
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 from sagemaker_stand_ins import AwsError, MemoryMetrics, make_endpoint, running_plane
 
 from infra.sagemaker import endpoint_metrics
-from infra.sagemaker.observations import Observations, metric_data
-from infra.sagemaker.process_usage import session_usage
 
 pytestmark = pytest.mark.anyio
 
 INVOCATIONS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 DIMENSIONS = {"EndpointName": "shelf", "VariantName": "AllTraffic"}
-
-
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
 
 
 def values(metrics, metric, namespace=INVOCATIONS):
@@ -86,39 +76,3 @@ async def test_beyond_their_bound_metrics_are_left_out_and_the_log_says_so(
         await make_endpoint(client)
         await client.invoke("shelf")
     assert "metrics were left out: CloudWatch does not answer" in caplog.text
-
-
-def test_many_different_values_take_several_data():
-    """PutMetricData allows 150 in one."""
-    seen = Counter({float(value): 2 for value in range(301)})
-    data = list(metric_data("ModelLatency", "e", "v", seen, "Microseconds"))
-    assert [len(one["Values"]) for one in data] == [150, 150, 1]
-    assert sum(sum(one["Counts"]) for one in data) == 602
-
-
-def test_a_request_counts_by_its_share_of_the_instances():
-    """InvocationsPerInstance is 1 divided by the variant's instances."""
-    seen = Observations()
-    seen.invoked("e", "v", status=200, model_seconds=0.25, total_seconds=0.5, instances=4)
-    told = {one["MetricName"]: (one["Values"], one["Unit"]) for one in seen.take()}
-    assert told["InvocationsPerInstance"] == ([0.25], "None")
-    assert told["ModelLatency"] == told["OverheadLatency"] == ([250_000], "Microseconds")
-    assert seen.take() == []
-
-
-def test_a_sessions_processes_are_added_up():
-    """The leader and what it started; a session that has ended is left out."""
-    script = "import subprocess, sys; sum(range(10**7)); print(flush=True); sys.stdin.read()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    with process:
-        process.stdout.readline()
-        (usage,) = session_usage({process.pid}).values()
-        assert usage.cpu_seconds > 0.05
-        assert 0 < usage.memory < 1
-        process.stdin.close()
-    assert session_usage({process.pid}) == {}

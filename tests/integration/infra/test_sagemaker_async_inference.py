@@ -15,19 +15,12 @@ from sagemaker_stand_ins import (
 )
 
 from infra.sagemaker import async_requests, async_work
-from infra.sagemaker.errors import ValidationError
 
 pytestmark = pytest.mark.anyio
 
 UUID = r"[0-9a-f]{8}-[0-9a-f-]{27}"
 GOOD, BAD = "arn:aws:sns:us-east-1:000000000000:good", "arn:aws:sns:us-east-1:000000000000:bad"
 TOPICS = {"SuccessTopic": GOOD, "ErrorTopic": BAD}
-
-
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
 
 
 def asynchronous(concurrency=None, **output):
@@ -280,29 +273,6 @@ async def test_each_kind_of_endpoint_refuses_the_other_kind_of_request(client):
     assert (refused.value.status, refused.value.code) == (400, "ValidationError")
     with pytest.raises(AwsError, match="Endpoint nobody of account 000000000000 not found"):
         await submit(client, b"photo", endpoint="nobody")
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "words"),
-    [
-        ({}, b"", "exactly one of Body and InputLocation"),
-        ({"inputlocation": "s3://shelf/in"}, b"photo", "exactly one of Body and InputLocation"),
-        ({}, bytes(128_001), "length less than or equal to 128000"),
-        ({"inputlocation": "ftp://x"}, b"", "'inputLocation' failed to satisfy constraint"),
-        ({"inputlocation": "https://x/y"}, b"", "expected s3://bucket/key"),
-        ({"invocationtimeoutseconds": "3601"}, b"p", "less than or equal to 3600"),
-        ({"requestttlseconds": "59"}, b"p", "greater than or equal to 60"),
-        ({"requestttlseconds": "soon"}, b"p", "can not be converted to a integer"),
-        ({"filename": "../x"}, b"p", "'filename' failed to satisfy constraint"),
-    ],
-)
-def test_a_request_that_breaks_the_service_model_is_refused(headers, body, words):
-    """Before it is in the queue."""
-    named = {f"x-amzn-sagemaker-{name}": value for name, value in headers.items()}
-    config = asynchronous()["AsyncInferenceConfig"]
-    with pytest.raises(ValidationError) as refused:
-        async_requests.async_request("shelf", config, named, body)
-    assert words in refused.value.message
 
 
 async def test_a_configuration_that_could_not_be_is_refused(client):

@@ -28,12 +28,6 @@ CAPTURE = {
 }
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
 def shadow(weight=1.0, model="new", name="shadow"):
     """A shadow variant of a configuration."""
     return {

@@ -19,12 +19,6 @@ pytestmark = pytest.mark.anyio
 ALWAYS = dataclasses.replace(QUICK, serverless_idle=3600)
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch):
     """The machine bears two processes, whatever runs the tests."""
