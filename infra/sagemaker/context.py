@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.images import ImageRegistry
+    from infra.sagemaker.alarms import Alarms
     from infra.sagemaker.containers import LayoutMode
     from infra.sagemaker.documents import DocumentStore
     from infra.sagemaker.endpoint_metrics import MetricSink
@@ -47,6 +48,7 @@ class Timing:
         serverless_idle: without a request, after which a serverless variant's process ends.
         scaling_interval: between two looks at what scalable variants are asked.
         scaling_window: that invocations a minute are counted over.
+        alarm_interval: between two looks at the alarms that watch an update.
         shutdown: from SIGTERM to SIGKILL when the plane itself stops.
     """
 
@@ -68,6 +70,7 @@ class Timing:
     serverless_idle: float = 300
     scaling_interval: float = 5
     scaling_window: float = 60
+    alarm_interval: float = 5
     shutdown: float = 3
 
     def __post_init__(self) -> None:
@@ -89,6 +92,7 @@ class PlaneContext:
     logs: LogSink
     metrics: MetricSink
     topics: Topics
+    alarms: Alarms
     images: ImageRegistry
     layout: LayoutMode
     threads: Threads

@@ -64,6 +64,11 @@ class DeploymentSpec:
         """The variants that share the traffic and those that shadow it."""
         return (*self.variants, *self.shadows)
 
+    @property
+    def instance_count(self) -> int:
+        """Instances of all variants that share the traffic."""
+        return sum(spec.instance_count for spec in self.variants)
+
     def write_to(self, document: Document) -> None:
         """Keep it in an endpoint's document: it comes back after a restart."""
         document["VariantSpecs"] = [spec.as_document() for spec in self.variants]

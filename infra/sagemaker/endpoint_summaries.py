@@ -10,6 +10,7 @@ from infra.sagemaker.deployment_spec import DeploymentSpec
 if TYPE_CHECKING:
     from infra.sagemaker.deployments import Deployment
     from infra.sagemaker.documents import Document
+    from infra.sagemaker.rollouts import Shift
     from infra.sagemaker.variant_spec import VariantSpec
     from infra.sagemaker.variants import Variant
 
@@ -32,6 +33,20 @@ def deployment_summary(document: Document, deployment: Deployment | None) -> dic
     if spec.capture:
         summary["DataCaptureConfig"] = capture_summary(spec.capture)
     return summary
+
+
+def pending_summary(shift: Shift, document: Document) -> dict[str, Any]:
+    """DescribeEndpoint's PendingDeploymentSummary: what an update is taking the traffic to."""
+    live, specs = shift.deployment.everyone, shift.deployment.spec.variants
+    return {
+        "EndpointConfigName": shift.config_name,
+        "ProductionVariants": [
+            _variant_summary(one, live[one.name], document)
+            | {"VariantStatus": [{"Status": "ActivatingTraffic" if shift.share < 1 else "Baking"}]}
+            for one in specs
+        ],
+        "StartTime": shift.began,
+    }
 
 
 def _variant_summary(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from infra.sagemaker.deployment_spec import DeploymentSpec
 from infra.sagemaker.documents import ENDPOINT, Document, now
 from infra.sagemaker.endpoint_configs import find_endpoint_config
-from infra.sagemaker.endpoint_summaries import deployment_summary
-from infra.sagemaker.errors import ValidationException, not_implemented
+from infra.sagemaker.endpoint_summaries import deployment_summary, pending_summary
+from infra.sagemaker.errors import ValidationException
 from infra.sagemaker.listing import page
+from infra.sagemaker.rollouts import Rollout, check_alarms
 from infra.sagemaker.serverless import check_serverless
 
 if TYPE_CHECKING:
@@ -39,12 +40,14 @@ class Endpoints:
     async def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """Start an endpoint's containers; it is InService when all are healthy."""
         name, store = request["EndpointName"], self._context.store
-        _check_supported(request)
+        spec = self._spec_of(request["EndpointConfigName"])
+        deployment = request.get("DeploymentConfig")
+        await check_alarms(self._context, Rollout.from_config(deployment, spec.instance_count))
         arn = store.arn(ENDPOINT, name)
         if store.get(ENDPOINT, name) is not None:
             raise ValidationException(f'Cannot create already existing endpoint "{arn}".')
-        spec = self._spec_of(request["EndpointConfigName"])
         document = {**request, "EndpointArn": arn, "CreationTime": now()}
+        document["LastDeploymentConfig"] = deployment
         spec.write_to(document)
         self._live.set_status(document, "Creating")
         self._live.bring_up(document)
@@ -54,7 +57,10 @@ class Endpoints:
         """The endpoint's document, with the state of its variants."""
         document = find_endpoint(self._context, request["EndpointName"])
         deployment = self._live.get(request["EndpointName"])
-        return {**document, **deployment_summary(document, deployment)}
+        summary = deployment_summary(document, deployment)
+        if shift := self._live.shift(request["EndpointName"]):
+            summary["PendingDeploymentSummary"] = pending_summary(shift, document)
+        return {**document, **summary}
 
     async def list_page(self, request: dict[str, Any]) -> dict[str, Any]:
         """A page of endpoints."""
@@ -67,8 +73,7 @@ class Endpoints:
         )
 
     async def update(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Bring up another configuration beside the present one, then switch to it."""
-        _check_supported(request)
+        """Bring up another configuration beside the present one, then take the traffic over."""
         document = find_endpoint(self._context, request["EndpointName"])
         _check_settled(document, ("InService",))
         config = request["EndpointConfigName"]
@@ -77,7 +82,14 @@ class Endpoints:
             exclusions = request.get("ExcludeRetainedVariantProperties", [])
             excluded = [one["VariantPropertyType"] for one in exclusions]
             spec = spec.retaining(DeploymentSpec.from_document(document), excluded)
-        self._live.roll_over(document, config, spec)
+        deployment = request.get("DeploymentConfig")
+        if deployment is None and request.get("RetainDeploymentConfig"):
+            deployment = document.get("LastDeploymentConfig")
+        rollout = Rollout.from_config(deployment, spec.instance_count)
+        await check_alarms(self._context, rollout)
+        _check_settled(document, ("InService",))  # CloudWatch was asked meanwhile
+        document["LastDeploymentConfig"] = deployment
+        self._live.roll_over(document, config, spec, rollout)
         return {"EndpointArn": document["EndpointArn"]}
 
     async def update_weights_and_capacities(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -120,13 +132,6 @@ def _check_settled(document: Document, settled: tuple[str, ...]) -> None:
         raise ValidationException(f'Cannot update failed endpoint "{arn}": delete it.')
     if status not in settled:
         raise ValidationException(f'Cannot update in-progress endpoint "{arn}".')
-
-
-def _check_supported(request: dict[str, Any]) -> None:
-    supported = "an update starts all new containers, switches, then drains the old"
-    for member in ("DeploymentConfig", "RetainDeploymentConfig"):
-        if request.get(member):
-            raise not_implemented(member, supported)
 
 
 def _changes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ from infra.sagemaker.deployment_spec import DeploymentSpec
 from infra.sagemaker.deployments import Deployment
 from infra.sagemaker.documents import ENDPOINT, Document, now
 from infra.sagemaker.errors import ServiceUnavailable, ValidationError
+from infra.sagemaker.rollouts import Shift
 from infra.sagemaker.variants import SELECT_POLL
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from infra.sagemaker.context import PlaneContext
+    from infra.sagemaker.rollouts import Rollout
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class LiveEndpoints:
     def __init__(self, context: PlaneContext) -> None:
         self._context = context
         self._live: dict[str, Deployment] = {}
+        self._shifts: dict[str, Shift] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def prepare(self) -> None:
@@ -59,12 +63,17 @@ class LiveEndpoints:
         for task in self._tasks:
             task.cancel()
         grace = self._context.timing.shutdown
-        stops = [deployment.stop(grace) for deployment in self._live.values()]
+        deployments = [*self._live.values(), *(one.deployment for one in self._shifts.values())]
+        stops = [deployment.stop(grace) for deployment in deployments]
         await asyncio.gather(*self._tasks, *stops, return_exceptions=True)
 
     def get(self, name: str) -> Deployment | None:
-        """What serves an endpoint at this moment."""
+        """What serves an endpoint at this moment; during an update, what served it before."""
         return self._live.get(name)
+
+    def shift(self, name: str) -> Shift | None:
+        """The update that is taking an endpoint's traffic over."""
+        return self._shifts.get(name)
 
     def sessions(self) -> dict[tuple[str, str], list[int]]:
         """The sessions of the running containers, by endpoint and variant."""
@@ -91,6 +100,9 @@ class LiveEndpoints:
             status = self.status(name)
             state = "not found" if status is None else f"is not InService but {status}"
             raise ValidationError(f"Endpoint {name} of account {self._context.account} {state}.")
+        shift = self._shifts.get(name)
+        if shift and random.random() < shift.share:  # noqa: S311 - shares traffic, guards nothing
+            return shift.deployment
         return deployment
 
     def status(self, name: str) -> str | None:
@@ -110,10 +122,12 @@ class LiveEndpoints:
         """Begin to start an endpoint's deployment, as its document describes it."""
         self._begin(self._bring_up(document))
 
-    def roll_over(self, document: Document, config: str, spec: DeploymentSpec) -> None:
+    def roll_over(
+        self, document: Document, config: str, spec: DeploymentSpec, rollout: Rollout
+    ) -> None:
         """Begin to start another deployment beside the present one, then to switch to it."""
         self.set_status(document, "Updating")
-        self._begin(self._roll_over(document, config, spec))
+        self._begin(self._roll_over(document, config, spec, rollout))
 
     def rescale(self, document: Document, spec: DeploymentSpec) -> None:
         """Begin to give the present deployment other weights and instance counts."""
@@ -136,18 +150,24 @@ class LiveEndpoints:
             self._live[name] = deployment
             self.set_status(document, "InService")
 
-    async def _roll_over(self, document: Document, config: str, spec: DeploymentSpec) -> None:
+    async def _roll_over(
+        self, document: Document, config: str, spec: DeploymentSpec, rollout: Rollout
+    ) -> None:
         """All requests are answered meanwhile: by the old deployment, then by the new one."""
         name = document["EndpointName"]
         deployment, reason = await self._start(name, spec)
         if deployment is None:
             self.set_status(document, "InService", reason)
             return
-        old, self._live[name] = self._live[name], deployment
-        document["EndpointConfigName"] = config
-        spec.write_to(document)
-        self.set_status(document, "InService")
-        await self._retire(old, old.longest_request)
+        shift = self._shifts[name] = Shift(config, deployment)
+        reason = await shift.carry_out(self._context, rollout)
+        if not reason:
+            deployment, self._live[name] = self._live[name], deployment
+            document["EndpointConfigName"] = config
+            spec.write_to(document)
+        del self._shifts[name]
+        self.set_status(document, "InService", reason)
+        await self._retire(deployment, deployment.longest_request, rollout.termination_wait)
 
     async def _rescale(
         self, document: Document, former: DeploymentSpec, spec: DeploymentSpec
@@ -165,10 +185,11 @@ class LiveEndpoints:
             await self._retire(deployment, self._context.timing.invocation)
         self._context.store.delete(ENDPOINT, name)
 
-    async def _retire(self, deployment: Deployment, seconds: float) -> None:
+    async def _retire(self, deployment: Deployment, seconds: float, wait: float = 0) -> None:
         """Let what is under way end, then the containers; at once if the plane stops meanwhile."""
         grace = self._context.timing.shutdown
         try:
+            await asyncio.sleep(wait)
             await deployment.drain(seconds)
             grace = self._context.timing.serving_stop
         finally:

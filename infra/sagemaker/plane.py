@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from infra.images import ImageRegistry
+from infra.sagemaker.alarms import CloudWatchAlarms
 from infra.sagemaker.async_inference import AsyncInference
 from infra.sagemaker.containers import layout_mode
 from infra.sagemaker.context import PlaneContext, Timing
@@ -34,6 +35,7 @@ from infra.sagemaker.training_jobs import TrainingJobs
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from infra.sagemaker.alarms import Alarms
     from infra.sagemaker.containers import LayoutMode
     from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
@@ -62,6 +64,7 @@ class SageMakerPlane:
         logs: CloudWatch Logs, or a stand-in.
         metrics: CloudWatch, or a stand-in.
         topics: SNS, or a stand-in.
+        alarms: CloudWatch's, or a stand-in.
         timing: waits and limits.
         layout: how containers get their /opt/ml; by default what the kernel allows.
     """
@@ -78,6 +81,7 @@ class SageMakerPlane:
         logs: LogSink | None = None,
         metrics: MetricSink | None = None,
         topics: Topics | None = None,
+        alarms: Alarms | None = None,
         timing: Timing | None = None,
         layout: LayoutMode | None = None,
     ) -> None:
@@ -93,6 +97,7 @@ class SageMakerPlane:
             logs=logs or CloudWatchLogs(aws_endpoint_url, **place),
             metrics=metrics or CloudWatchMetrics(aws_endpoint_url, **place),
             topics=topics or SnsTopics(aws_endpoint_url, **place),
+            alarms=alarms or CloudWatchAlarms(aws_endpoint_url, **place),
             images=images or ImageRegistry(),
             layout=layout or layout_mode(),
             threads=Threads(8, "sagemaker"),
@@ -142,8 +147,8 @@ class SageMakerPlane:
         await self._scaler.close()
         await self._asynchronous.close()
         await self._shadowing.close()
-        await self._metrics.close()
-        await asyncio.gather(self._training_jobs.close(), self._live.close())
+        parts = (self._metrics, self._training_jobs, self._live)
+        await asyncio.gather(*(part.close() for part in parts))
         self._context.threads.close()
         self._context.log_threads.close()
 

@@ -165,10 +165,10 @@ class Variant:
         """Take an instance out of service without losing a request that it has."""
         self._instances.remove(instance)
         self._leaving.add(instance)
-        grace = self._context.timing.shutdown
+        timing, grace = self._context.timing, self._context.timing.shutdown
         try:
             await instance.drain()
-            grace = self._context.timing.serving_stop
+            grace = timing.serving_stop if instance.healthy else timing.shutdown
         finally:
             await instance.stop(grace)
             self._leaving.discard(instance)

@@ -294,6 +294,43 @@ def test_a_variant_scales_by_the_operations_of_application_auto_scaling(plane, a
     assert described["ScalingActivities"][0]["Description"].endswith("instance count to 2.")
 
 
+def test_an_alarm_takes_the_traffic_back_from_a_canary(plane, aws):
+    """An alarm of CloudWatch's own."""
+    make_endpoint(plane, aws, "steady")
+    make_config(plane, aws, "canary")
+    aws("cloudwatch").put_metric_alarm(
+        AlarmName="errors",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    canary = {"Type": "CAPACITY_PERCENT", "Value": 10}
+    routing = {"Type": "CANARY", "WaitIntervalInSeconds": 3600, "CanarySize": canary}
+    plane.sagemaker.update_endpoint(
+        EndpointName="steady",
+        EndpointConfigName="canary",
+        DeploymentConfig={
+            "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]},
+        },
+    )
+
+    def described():
+        return plane.sagemaker.describe_endpoint(EndpointName="steady")
+
+    until(lambda: described().get("PendingDeploymentSummary"))
+    aws("cloudwatch").set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
+    in_service(plane, "steady")
+    endpoint = described()
+    assert "in ALARM: errors" in endpoint["FailureReason"]
+    assert endpoint["EndpointConfigName"] == "steady"
+    assert invoke(plane, "steady")["model"] == "steady"
+
+
 def test_the_cloud_passes_application_auto_scaling_to_its_plane(aws):
     """On the one port, by the signature's scope."""
     answer = aws("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
