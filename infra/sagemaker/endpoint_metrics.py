@@ -93,8 +93,9 @@ class EndpointMetrics:
             await self._publish()
 
     async def _publish(self) -> None:
+        asked = self._context.observations.variants()
         self._keep(INVOCATIONS_NAMESPACE, self._context.observations.take())
-        self._keep(INSTANCES_NAMESPACE, await self._utilisation())
+        self._keep(INSTANCES_NAMESPACE, await self._utilisation(asked))
         for namespace, data in self._kept.items():
             while data and await self._send(namespace, data[:MAX_DATA]):
                 del data[:MAX_DATA]
@@ -109,8 +110,8 @@ class EndpointMetrics:
             logger.warning("%d metrics were left out: CloudWatch does not answer", surplus)
             del kept[:surplus]
 
-    async def _utilisation(self) -> MetricData:
-        """Of each variant, one value an instance: per cent of a core, and of the memory."""
+    async def _utilisation(self, asked: set[tuple[str, str]]) -> MetricData:
+        """Of each variant that was asked, one value an instance: per cent of a core, of memory."""
         sessions = self._live.sessions()
         wanted = {pid for pids in sessions.values() for pid in pids}
         if not wanted:
@@ -119,7 +120,8 @@ class EndpointMetrics:
         usage = await self._context.log_threads.run(session_usage, wanted)
         self._before = (moment, usage)
         data: MetricData = []
-        for (endpoint, variant), pids in sessions.items():
+        for endpoint, variant in asked & sessions.keys():
+            pids = sessions[endpoint, variant]
             present = [pid for pid in pids if pid in usage]
             known = [pid for pid in present if pid in before]
             busy = Counter(_percent_of_core(usage[p], before[p], moment - then) for p in known)

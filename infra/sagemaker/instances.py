@@ -81,8 +81,11 @@ class Instance:
 
     async def drain(self) -> None:
         """Wait for the requests under way, as long as the longest may take."""
+        await self._drain(self._setting.longest_request)
+
+    async def _drain(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._setting.longest_request):
+            async with asyncio.timeout(seconds):
                 while self.in_flight:  # noqa: ASYNC110 - a look every 20 ms is simple and enough
                     await asyncio.sleep(DRAIN_POLL)
 
@@ -158,6 +161,9 @@ class Instance:
         grace = self._context.timing.shutdown
         try:
             cause = await self._watch(ended)
+            self.healthy = False
+            if not ended.done():  # one that answers no ping may still answer what it was asked
+                await self._drain(self._context.timing.ping)
         except asyncio.CancelledError:
             grace = self._grace
             raise

@@ -58,11 +58,15 @@ class Observations:
             "InvocationsPerInstance": 1 / max(1, instances),
             "Invocation4XXErrors": float(client_error),
             "Invocation5XXErrors": float(server_error),
-            "ModelLatency": float(round(model_seconds * 1e6)),
-            "OverheadLatency": float(round((total_seconds - model_seconds) * 1e6)),
+            "ModelLatency": _microseconds(model_seconds),
+            "OverheadLatency": _microseconds(total_seconds - model_seconds),
         }
         for metric, value in values.items():
             self._seen.setdefault((endpoint, variant, metric), Counter())[value] += 1
+
+    def variants(self) -> set[tuple[str, str]]:
+        """Endpoints and variants that had requests since the last `take`."""
+        return {(endpoint, variant) for endpoint, variant, _ in self._seen}
 
     def take(self) -> list[dict[str, Any]]:
         """MetricData of all that was seen since the last call."""
@@ -72,6 +76,11 @@ class Observations:
             for (endpoint, variant, metric), values in seen.items()
             for datum in metric_data(metric, endpoint, variant, values, _UNITS.get(metric, "None"))
         ]
+
+
+def _microseconds(seconds: float) -> float:
+    """To two digits: a busy minute then has some fifty values, and a percentile is within 5 %."""
+    return float(f"{seconds * 1e6:.2g}")
 
 
 def metric_data(

@@ -1,10 +1,11 @@
 """What CloudWatch learns of an endpoint: invocations, latencies, errors, processor and memory."""
 
+import asyncio
 import os
 from collections import Counter
 
 import pytest
-from sagemaker_stand_ins import AwsError, MemoryMetrics, make_endpoint, running_plane
+from sagemaker_stand_ins import QUICK, AwsError, MemoryMetrics, make_endpoint, running_plane
 
 from infra.sagemaker import endpoint_metrics
 
@@ -40,11 +41,15 @@ async def test_every_invocation_is_counted_with_its_latency_and_its_error(tmp_pa
 
 
 async def test_processor_and_memory_of_the_containers_are_told(tmp_path):
-    """In per cent, of each variant."""
+    """In per cent, of each variant that has requests; nothing of one that has none."""
     async with running_plane(tmp_path) as client:
         await make_endpoint(client)
 
+        await asyncio.sleep(3 * QUICK.metrics_interval)
+        assert client.metrics.data.get(INSTANCES, []) == []
+
         async def told():
+            await client.invoke("shelf")
             return values(client.metrics, "CPUUtilization", INSTANCES)
 
         assert all(0 <= one <= 100 * os.cpu_count() for one in await client.until(told))

@@ -42,3 +42,14 @@ def test_a_sessions_processes_are_added_up():
         assert 0 < usage.memory < 1
         process.stdin.close()
     assert session_usage({process.pid}) == {}
+
+
+def test_latencies_that_are_nearly_the_same_share_a_value():
+    """Two digits of microseconds, so that a busy minute has tens of values, not thousands."""
+    seen = Observations()
+    for seconds in (0.0141234, 0.0143432, 0.0152001):
+        seen.invoked(
+            "e", "v", status=200, model_seconds=seconds, total_seconds=seconds, instances=1
+        )
+    (latency,) = [one for one in seen.take() if one["MetricName"] == "ModelLatency"]
+    assert (latency["Values"], latency["Counts"]) == ([14_000, 15_000], [2, 1])
