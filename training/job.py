@@ -17,11 +17,12 @@ from training import checkpoint, checks
 from training.artifact import Trained, write_artifact
 from training.channels import Augmentation, open_channel, read_dataset, read_tree
 from training.cluster import Cluster, started
+from training.effects import Situation, check_effects
 from training.fit import Fit, Inputs
 from training.hyperparameters import Hyperparameters
 from training.identity import identity
 from training.report import Examiner
-from training.start import Start, make_start
+from training.start import MODEL_CHANNEL, Start, make_start
 from training.tracking import open_tracker
 
 if TYPE_CHECKING:
@@ -69,16 +70,26 @@ def _prepare(environment: Environment, settings: Hyperparameters) -> Job:
     if settings.precision_dtype == "float16":
         logger.warning("precision_dtype=float16: trained in float32, which no CPU is slower at")
     mx.random.seed(settings.seed)
-    if not (environment.channel_dir("train") or "train" in environment.channel_inputs()):
+    if not environment.has_channel("train"):
         raise TrainingError("the job has no train channel", hint="give it one with a .rec file")
     size, resize = settings.image_shape[1], settings.resize or None
     folder = environment.base_dir / "input" / "data" / "train"
     named, preparation = read_dataset(folder, size, resize=resize)
     classes = checks.classes(settings, named)
+    start = make_start(settings, len(classes), environment)
+    check_effects(settings, environment.hyperparameters(), _situation(environment, start))
     channels = _open_channels(environment, settings, preparation, len(classes))
     checks.samples(settings, channels["train"])
-    start = make_start(settings, len(classes), environment)
     return Job(settings, channels, classes, read_tree(folder), start.prepared(preparation), start)
+
+
+def _situation(environment: Environment, start: Start) -> Situation:
+    return Situation(
+        goes_on=environment.has_channel(MODEL_CHANNEL),
+        keeps_network=start.keeps_network,
+        validates=environment.has_channel("validation"),
+        hosts=len(environment.resources().hosts),
+    )
 
 
 def _open_channels(
