@@ -313,6 +313,7 @@ class Fit:
             settings.image_shape[1],
             seed=settings.seed,
             balanced="balanced" in (settings.class_weights, settings.sampling),
+            should_stop=self._should_stop,
         )
 
 
