@@ -11,9 +11,9 @@ from PIL import Image
 SIZE = 28
 
 
-def colour_network(classes=3, size=SIZE, outputs=("probabilities",)):
+def colour_network(classes=3, size=SIZE, outputs=("probabilities",), weight=1.0):
     """ONNX bytes: the mean of each colour, of which three logits are made, and a softmax."""
-    weights = np.eye(3, classes, dtype=np.float32)
+    weights = np.eye(3, classes, dtype=np.float32) * np.float32(weight)
     nodes = [
         helper.make_node("GlobalAveragePool", ["data"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["colour"]),
