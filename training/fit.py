@@ -18,7 +18,7 @@ from training.history import Epoch, best_of, scores, stops_early
 from training.layers import LearningPlan, hold_statistics
 from training.losses import Loss
 from training.networks import parameters
-from training.optimizers import make_trainer
+from training.optimizers import count_from, make_trainer
 from training.orders import epoch_order
 from training.progress import Progress
 from training.schedules import learning_rate
@@ -301,6 +301,9 @@ class Fit:
         if found is None:
             return False
         self._progress, self.best_parameters = found
+        if self._cluster.kvstore_kind == DIST_ASYNC:
+            batches = self._progress.epoch * self._steps + self._progress.batch
+            count_from(self._trainer, batches * self._cluster.size)
         self.best = best_of(self.history, self._settings.image_shape[1])
         return True
 
