@@ -54,10 +54,10 @@ def symbol(classes=CLASSES):
     return mx.sym.SoftmaxOutput(dense, name="softmax")
 
 
-def parameters(network, seed=5):
+def parameters(network, seed=5, channels=3):
     """(arg, aux): of a network that has seen photos of 0..255, as far as its first norm shows."""
     draw = np.random.default_rng(seed)
-    shapes, _, aux_shapes = network.infer_shape(data=(1, 3, SIZE, SIZE))
+    shapes, _, aux_shapes = network.infer_shape(data=(1, channels, SIZE, SIZE))
     args = {}
     for name, shape in zip(network.list_arguments(), shapes, strict=True):
         if name not in {"data", "softmax_label"}:
@@ -73,11 +73,11 @@ def parameters(network, seed=5):
     return args, aux
 
 
-def write(folder, *, shape=(1, 3, SIZE, SIZE)):
+def write(folder, *, shape=(1, 3, SIZE, SIZE), channels=3, seed=5):
     """Write model.tar.gz of the built-in algorithm's three files; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     network = symbol()
-    args, aux = parameters(network)
+    args, aux = parameters(network, seed, channels)
     network.save(str(folder / "image-classification-symbol.json"))
     tagged = {f"arg:{n}": a for n, a in args.items()} | {f"aux:{n}": a for n, a in aux.items()}
     mx.nd.save(str(folder / "image-classification-0007.params"), tagged)
