@@ -49,6 +49,7 @@ class Timing:
         scaling_interval: between two looks at what scalable variants are asked.
         scaling_window: that invocations a minute are counted over.
         alarm_interval: between two looks at the alarms that watch an update.
+        upload_retry: before a job's result that S3 refused is offered again; doubles each time.
         shutdown: from SIGTERM to SIGKILL when the plane itself stops.
     """
 
@@ -71,6 +72,7 @@ class Timing:
     scaling_interval: float = 5
     scaling_window: float = 60
     alarm_interval: float = 5
+    upload_retry: float = 2
     shutdown: float = 3
 
     def __post_init__(self) -> None:
