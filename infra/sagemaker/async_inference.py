@@ -119,8 +119,8 @@ class AsyncInference:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(QUEUE_POLL):
                         await queue.changed.wait()
-            del self._queues[endpoint]
         finally:
+            self._queues.pop(endpoint, None)
             for task in queue.running:
                 task.cancel()
             await asyncio.gather(*queue.running, return_exceptions=True)

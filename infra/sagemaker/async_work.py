@@ -7,7 +7,7 @@ import base64
 import json
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from contracts import SnapshelfError
 from infra.sagemaker.async_requests import container_headers
@@ -16,6 +16,8 @@ from infra.sagemaker.errors import ModelError, ServiceUnavailable
 from infra.sagemaker.object_store import S3Location, StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infra.sagemaker.connections import Reply
     from infra.sagemaker.context import PlaneContext
     from infra.sagemaker.deployments import Deployment
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from infra.sagemaker.forwarding import Forwarder
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+STORAGE_POLL = 0.5
+"""Seconds between two tries to reach S3."""
 
 MAX_PAYLOAD_BYTES = 1024**3
 """Of asynchronous inference (developer guide)."""
@@ -91,7 +99,7 @@ class AsyncWork:
     async def _payload(self, document: Document) -> bytes:
         if "Body" in document:
             return base64.b64decode(document["Body"])
-        return await self._context.threads.run(self._download, document["InputLocation"])
+        return await self._call_s3(self._download, document["InputLocation"])
 
     def _download(self, uri: str) -> bytes:
         payload = bytearray()
@@ -102,7 +110,22 @@ class AsyncWork:
         return bytes(payload)
 
     async def _store(self, document: Document, uri: str, content: bytes) -> None:
-        await self._context.threads.run(self._upload, document["Id"], uri, content)
+        await self._call_s3(self._upload, document["Id"], uri, content)
+
+    async def _call_s3(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a call; one that S3 did not hear, as it is being restarted, is made again.
+
+        Raises:
+            StorageError: S3 has heard it, and refused.
+        """
+        threads, objects = self._context.threads, self._context.objects
+        while True:
+            try:
+                return await threads.run(call, *args, **kwargs)
+            except StorageError:
+                if await threads.run(objects.reachable):
+                    return await threads.run(call, *args, **kwargs)
+            await asyncio.sleep(STORAGE_POLL)
 
     def _upload(self, name: str, uri: str, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -148,12 +171,7 @@ class AsyncWork:
         }
         if reason:
             message["failureReason"] = reason
-        members = ("Accept", "ContentType", "CustomAttributes", "EndpointName", "InputLocation")
-        message["requestParameters"] = {
-            member[0].lower() + member[1:]: document[member]
-            for member in members
-            if member in document
-        }
+        message["requestParameters"] = _request_parameters(document)
         if reply:
             location = "failureLocation" if reason else "outputLocation"
             place = document["FailureLocation" if reason else "OutputLocation"]
@@ -176,6 +194,13 @@ class _RefusedByModelError(SnapshelfError):
     def __init__(self, error: ModelError, reply: Reply) -> None:
         super().__init__(MODEL_FAILED.format(side=error.side, status=error.original_status))
         self.reply = reply
+
+
+def _request_parameters(document: Document) -> dict[str, str]:
+    members = ("Accept", "ContentType", "CustomAttributes", "EndpointName", "InputLocation")
+    return {
+        member[0].lower() + member[1:]: document[member] for member in members if member in document
+    }
 
 
 def _iso(moment: float) -> str:

@@ -233,6 +233,31 @@ async def test_a_request_that_waits_too_long_expires(client, monkeypatch):
     await stored(client, slow.headers["x-amzn-sagemaker-outputlocation"])
 
 
+async def test_an_answer_waits_for_an_s3_that_is_away(tmp_path):
+    """As a cloud that is being restarted beside the plane; a bucket that is missing is a failure."""
+
+    class Away(MemoryObjects):
+        def upload(self, path, location):
+            if not self.up:
+                raise async_work.StorageError(f"{location}: could not connect")
+            super().upload(path, location)
+
+    async with running_plane(tmp_path, objects=Away()) as client:
+        topics = {"NotificationConfig": TOPICS}
+        await make_endpoint(client, config=asynchronous(**topics))
+        client.objects.up = False
+        answer = await submit(client, b"photo")
+        await asyncio.sleep(0.3)
+        assert client.topics.messages == {}
+        client.objects.up = True
+        await stored(client, answer.headers["x-amzn-sagemaker-outputlocation"])
+        missing = asynchronous(S3OutputPath="s3://missing/out", **topics)
+        await make_endpoint(client, "other", config=missing)
+        await submit(client, b"photo", endpoint="other")
+        (message,) = await told(client, BAD)
+        assert "NoSuchBucket" in message["failureReason"]
+
+
 async def test_an_answer_may_come_with_the_message(tmp_path):
     """IncludeInferenceResponseIn; then S3OutputPath may be left out."""
     notification = {**TOPICS, "IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"]}
