@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 TRAINING_JOB = "training-job"
+TRANSFORM_JOB = "transform-job"
 MODEL = "model"
 ENDPOINT_CONFIG = "endpoint-config"
 ENDPOINT = "endpoint"
-KINDS = (TRAINING_JOB, MODEL, ENDPOINT_CONFIG, ENDPOINT)
+KINDS = (TRAINING_JOB, TRANSFORM_JOB, MODEL, ENDPOINT_CONFIG, ENDPOINT)
 """Kinds of resource, named as in their ARNs; each is a folder of documents."""
 
 

@@ -21,6 +21,7 @@ from infra.sagemaker.protocol import SageMakerApp
 from infra.sagemaker.tags import Tags
 from infra.sagemaker.threads import Threads
 from infra.sagemaker.training_jobs import TrainingJobs
+from infra.sagemaker.transform_jobs import TransformJobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,10 +84,12 @@ class SageMakerPlane:
             timing=timing or Timing(),
         )
         self._training_jobs = TrainingJobs(self._context)
+        self._transform_jobs = TransformJobs(self._context)
         self._endpoints = Endpoints(self._context)
         self._restoring: asyncio.Task[None] | None = None
         parts = (
             self._training_jobs,
+            self._transform_jobs,
             Models(self._context),
             EndpointConfigs(self._context),
             self._endpoints,
@@ -110,7 +113,8 @@ class SageMakerPlane:
             self._restoring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
-        await asyncio.gather(self._training_jobs.close(), self._endpoints.close())
+        parts = (self._training_jobs, self._transform_jobs, self._endpoints)
+        await asyncio.gather(*(part.close() for part in parts))
         self._context.threads.close()
         self._context.log_threads.close()
 
@@ -120,3 +124,4 @@ class SageMakerPlane:
             await asyncio.sleep(STORAGE_POLL)
         await self._endpoints.restore()
         await self._training_jobs.restore()
+        await self._transform_jobs.restore()

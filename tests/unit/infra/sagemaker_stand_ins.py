@@ -337,7 +337,7 @@ def tar_gz(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def tiny_images(folder: Path) -> ImageRegistry:
+def tiny_images(folder: Path, *others: Image) -> ImageRegistry:
     """The scripts as images `tiny-train`, `tiny-host` and `tiny-serve`."""
     images = []
     for repository, command, script in (
@@ -348,17 +348,19 @@ def tiny_images(folder: Path) -> ImageRegistry:
         path = folder / f"{repository}.py"
         path.write_text(textwrap.dedent(script))
         images.append(Image(repository, (sys.executable, str(path)), frozenset({command})))
-    return ImageRegistry(images)
+    return ImageRegistry([*images, *others])
 
 
 @contextlib.asynccontextmanager
-async def running_plane(folder: Path, *, objects=None, logs=None, timing=QUICK, layout=None):
+async def running_plane(
+    folder: Path, *, objects=None, logs=None, timing=QUICK, layout=None, images=()
+):
     """A started plane and its client; stopped at the end."""
     objects, logs = objects or MemoryObjects(), logs or MemoryLogs()
     plane = SageMakerPlane(
         aws_endpoint_url="http://127.0.0.1:9",
         state_dir=folder / "state",
-        images=tiny_images(folder),
+        images=tiny_images(folder, *images),
         objects=objects,
         logs=logs,
         timing=timing,
