@@ -138,6 +138,37 @@ def test_categories_and_health_name_the_model(shelf: Shelf) -> None:
     assert health["model_version"]
 
 
+def test_a_batch_transform_of_a_folder_is_as_right_as_the_endpoint(shelf: Shelf) -> None:
+    """Every test photo gets its `.out` with the built-in algorithm's batch answer."""
+    bucket = scope_of(NAME, shelf.target).artifact_bucket
+    s3, sagemaker = shelf.target.client("s3"), shelf.target.client("sagemaker")
+    photos = sorted(shelf.test_photos.rglob("*.jpg"))
+    names = [path.relative_to(shelf.test_photos).as_posix() for path in photos]
+    for path, name in zip(photos, names, strict=True):
+        s3.upload_file(str(path), bucket, f"photos/{name}")
+    (model,) = sagemaker.list_models()["Models"]
+    sagemaker.create_transform_job(
+        TransformJobName="folder",
+        ModelName=model["ModelName"],
+        TransformInput={
+            "ContentType": "image/jpeg",
+            "DataSource": {
+                "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/photos/"}
+            },
+        },
+        TransformOutput={"S3OutputPath": f"s3://{bucket}/answers"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    waiter = sagemaker.get_waiter("transform_job_completed_or_stopped")
+    waiter.wait(TransformJobName="folder", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    right = 0
+    for name in names:
+        body = s3.get_object(Bucket=bucket, Key=f"answers/{name}.out")["Body"]
+        prediction = json.load(body)["prediction"]
+        right += sorted(SHAPES)[prediction.index(max(prediction))] == name.partition("/")[0]
+    assert right == round(shelf.metrics["test:accuracy"] * len(names))
+
+
 def test_a_damaged_photo_is_the_clients_fault(shelf: Shelf) -> None:
     """Bytes that begin like a JPEG and are none: 400 with a code, over the whole way and back."""
     reply = httpx.post(
