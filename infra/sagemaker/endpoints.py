@@ -213,6 +213,7 @@ class Endpoints:
             healthy_within=variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
             weight=variant["InitialVariantWeight"],
             instance_count=variant["InitialInstanceCount"],
+            instance_type=variant["InstanceType"],
         )
 
     def _variant_summaries(self, document: Document) -> list[dict[str, Any]]:

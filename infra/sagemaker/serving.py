@@ -24,6 +24,7 @@ from infra.sagemaker.connections import (
 from infra.sagemaker.containers import Container, ContainerSpec
 from infra.sagemaker.documents import ENDPOINT
 from infra.sagemaker.errors import ServiceUnavailable
+from infra.sagemaker.instance_types import memory_limit
 from infra.sagemaker.logs import ENDPOINT_GROUP, LogFollower, tail
 from infra.sagemaker.object_store import S3Location
 
@@ -54,6 +55,7 @@ class VariantSpec:
     healthy_within: float | None
     weight: float
     instance_count: int
+    instance_type: str = ""  # of an endpoint that was made before it was kept
 
     def as_document(self) -> dict[str, Any]:
         """For the endpoint's document; `VariantSpec(**document)` reads it."""
@@ -257,7 +259,8 @@ class Variant:
             "SAGEMAKER_BIND_TO_PORT": str(port),
         }
         argv = context.images.argv(self.spec.image, SERVE)
-        return ContainerSpec(argv, self.folder, environment, context.layout)
+        limit = memory_limit(self.spec.instance_type)
+        return ContainerSpec(argv, self.folder, environment, context.layout, limit)
 
     def _fetch_model(self) -> None:
         model = self.folder / "ml/model"

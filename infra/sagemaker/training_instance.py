@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from infra.images import TRAIN
 from infra.sagemaker.containers import Container, ContainerSpec
 from infra.sagemaker.documents import TRAINING_JOB, Document, now
+from infra.sagemaker.instance_types import OUT_OF_MEMORY, memory_limit
 from infra.sagemaker.logs import TRAINING_GROUP, LogFollower, tail
 from infra.sagemaker.object_store import S3Location
 from infra.sagemaker.training_checkpoints import CheckpointMirror
@@ -136,6 +137,8 @@ class Instance:
 
     def failure_reason(self, code: int) -> str:
         """Why the container ended with an exit code other than 0."""
+        if self._started().out_of_memory:
+            return OUT_OF_MEMORY
         failure = self.base / "output/failure"
         if failure.is_file():
             with failure.open(errors="replace") as text:
@@ -163,4 +166,5 @@ class Instance:
             "TRAINING_JOB_ARN": job["TrainingJobArn"],
         }
         argv = context.images.argv(image, TRAIN)
-        return ContainerSpec(argv, self.folder, environment, context.layout)
+        limit = memory_limit(job["ResourceConfig"]["InstanceType"])
+        return ContainerSpec(argv, self.folder, environment, context.layout, limit)

@@ -20,6 +20,7 @@ from infra.sagemaker.connections import (
 )
 from infra.sagemaker.containers import Container, ContainerSpec
 from infra.sagemaker.documents import Document, now
+from infra.sagemaker.instance_types import OUT_OF_MEMORY, memory_limit
 from infra.sagemaker.logs import TRANSFORM_GROUP, LogFollower, tail
 from infra.sagemaker.serving import free_port
 from infra.sagemaker.transform_records import ALGORITHM_FAULT, CLIENT_FAULT, TransformError
@@ -190,6 +191,8 @@ class TransformInstance:
         if container.exit_code is None:
             await asyncio.sleep(self._context.timing.start_poll)
         code = container.exit_code
+        if container.out_of_memory:
+            raise ContainerEnded(OUT_OF_MEMORY.removeprefix(f"{CLIENT_FAULT}: "))
         if code is not None:
             cause = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
             raise ContainerEnded(
@@ -207,7 +210,9 @@ class TransformInstance:
             "SAGEMAKER_BIND_TO_PORT": str(port),
         }
         argv = context.images.argv(model["Image"], SERVE)
-        return ContainerSpec(argv, self._folder / "container", environment, context.layout)
+        limit = memory_limit(self._job["TransformResources"]["InstanceType"])
+        folder = self._folder / "container"
+        return ContainerSpec(argv, folder, environment, context.layout, limit)
 
     def _batch_environment(self) -> dict[str, str]:
         """SageMaker's own variables: of the last three those that the request sets."""

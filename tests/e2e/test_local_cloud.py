@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from infra.local import launch
@@ -73,6 +74,12 @@ def environment(event):
 
 def large(event):
     return "x" * event["size"]
+
+def eat(event):
+    held = bytearray(300 << 20)
+    for at in range(0, len(held), 4096):
+        held[at] = 1
+    time.sleep(20)
 
 def spawn(event):
     import subprocess
@@ -358,6 +365,37 @@ def test_a_crash_is_an_error_of_that_call_alone(aws: Callable[[str], Any], funct
     assert answer["errorType"] == "Runtime.ExitError"
     assert answer["errorMessage"].endswith("Runtime exited with error: exit status 3")
     assert call(client, "tiny", do="shout", n=2)[0] == {"n": 2}
+
+
+def test_a_function_that_holds_more_than_its_memory_is_killed(aws: Callable[[str], Any]) -> None:
+    """In Lambda's words, to the caller and in the log; the next call gets another worker."""
+    client = aws("lambda")
+    make_function(client, "greedy")
+    assert client.get_function_configuration(FunctionName="greedy")["MemorySize"] == 128
+    answer, response = call(client, "greedy", do="eat")
+    assert response["FunctionError"] == "Unhandled"
+    assert answer["errorType"] == "Runtime.OutOfMemory"
+    assert answer["errorMessage"].endswith("Error: Runtime exited with error: signal: killed")
+    log = base64.b64decode(response["LogResult"]).decode()
+    assert "Memory Size: 128 MB\tMax Memory Used: 128 MB" in log
+    assert "Status: error\tError Type: Runtime.OutOfMemory" in log
+    client.update_function_configuration(FunctionName="greedy", MemorySize=1024, Timeout=2)
+    assert call(client, "greedy", do="eat")[0]["errorType"] == "Sandbox.Timedout"
+
+
+def test_a_function_beyond_lambdas_limits_is_refused(
+    aws: Callable[[str], Any], function: str
+) -> None:
+    """When it is made and when it is changed, in Lambda's words."""
+    client = aws("lambda")
+    words = "1 validation error detected: Value '901' at 'timeout'"
+    with pytest.raises(ClientError, match=words):
+        make_function(client, "patient", timeout=901)
+    with pytest.raises(ClientError, match=words):
+        client.update_function_configuration(FunctionName="tiny", Timeout=901)
+    variables = {"Variables": {"LONG": "x" * 4097}}
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="the 4KB limit"):
+        client.update_function_configuration(FunctionName="tiny", Environment=variables)
 
 
 def test_a_function_that_cannot_load_says_why(aws: Callable[[str], Any]) -> None:

@@ -77,6 +77,10 @@ match hyperparameters.get("do"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         print("sleeping", flush=True)
         time.sleep(60)
+    case "eat":
+        (base / "output/failure").write_text("the program's own last words")
+        held = b"x" * (200 << 20)
+        time.sleep(60)
     case "data":
         (base / "output/data/report.txt").write_text("report")
 """
@@ -156,6 +160,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if body == b"hang":
             hung = True
+        if body == b"eat":
+            held = b"x" * (200 << 20)
+            time.sleep(60)
         if body == b"slow":
             time.sleep(60)
         if body == b"wait":

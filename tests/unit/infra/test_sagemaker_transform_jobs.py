@@ -260,6 +260,16 @@ async def test_what_ends_a_whole_job_is_its_reason(client, objects, environment,
     assert words in job["FailureReason"]
 
 
+async def test_a_container_that_holds_more_than_its_instance_has_ends_the_job(client, monkeypatch):
+    """In the words of AWS; what was stored before stays."""
+    limit = "infra.sagemaker.transform_instance.memory_limit"
+    monkeypatch.setattr(limit, lambda instance_type: {"ml.m5.large": 100 * 1024**2}[instance_type])
+    job, stored = await transform(client, {"a": b"a", "b": b"eat"})
+    assert job["TransformJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: Please use an instance type with more")
+    assert stored == {"a.out": b"<a>"}
+
+
 async def test_a_stopped_job_keeps_what_it_has_stored(client, tmp_path):
     """Stopping, then Stopped; its folder is gone, and a second stop is refused."""
     for name, content in {"a": b"a", "b": b"slow 60"}.items():

@@ -35,6 +35,9 @@ def answer_to(body, headers):
         return (503, b"busy") if failures[body] < 3 else (200, b"in the end")
     if b"break" in body:
         return 500, b"out of order"
+    if body == b"eat":
+        held = b"x" * (200 << 20)
+        time.sleep(60)
     if body == b"die":
         print("the last words", flush=True)
         os._exit(9)
