@@ -17,7 +17,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
@@ -80,6 +82,11 @@ def eat(event):
     for at in range(0, len(held), 4096):
         held[at] = 1
     time.sleep(20)
+
+def presign(event):
+    import boto3
+    given = {"Bucket": event["bucket"], "Key": event["key"]}
+    return boto3.client("s3").generate_presigned_url("get_object", Params=given)
 
 def spawn(event):
     import subprocess
@@ -224,6 +231,103 @@ def test_a_public_object_is_served_over_plain_http(
     s3.put_object(Bucket="plain-http", Key="page.html", Body=b"<p>", ContentType="text/html")
     status, headers, body = fetch(f"{cloud.endpoint_url}/plain-http/page.html")
     assert (status, headers["content-type"], body) == (200, "text/html", b"<p>")
+
+
+def presigned(client: Any, version: str, seconds: int) -> str:
+    """The address of an object in a private bucket, good for some seconds."""
+    signer = boto3.client(
+        "s3",
+        endpoint_url=client.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(s3={"addressing_style": "path"}, signature_version=version),
+    )
+    address: str = signer.generate_presigned_url(
+        "get_object", Params={"Bucket": "presigned", "Key": "k"}, ExpiresIn=seconds
+    )
+    return address
+
+
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+def test_a_presigned_address_holds_until_it_expires(
+    aws: Callable[[str], Any], version: str
+) -> None:
+    """By the credentials that `snapshelf up` tells, in both versions of the signature."""
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="presigned")
+    s3.put_object(Bucket="presigned", Key="k", Body=b"v")
+    assert fetch(presigned(s3, version, 60))[::2] == (200, b"v")
+    address = presigned(s3, version, 1)
+    time.sleep(2.1)
+    status, _, body = fetch(address)
+    assert status == 403
+    assert b"<Code>AccessDenied</Code><Message>Request has expired</Message>" in body
+
+
+def test_a_presigned_address_holds_a_week_at_most(aws: Callable[[str], Any]) -> None:
+    """More seconds are refused, whatever the signature."""
+    aws("s3").create_bucket(Bucket="presigned")
+    status, _, body = fetch(presigned(aws("s3"), "s3v4", 604_801))
+    assert status == 400
+    assert b"must be less than a week" in body
+
+
+def test_an_address_that_a_function_presigned_holds(
+    aws: Callable[[str], Any], function: str
+) -> None:
+    """Though a function's credentials have a session token."""
+    aws("s3").create_bucket(Bucket="presigned")
+    aws("s3").put_object(Bucket="presigned", Key="k", Body=b"v")
+    address, _ = call(aws("lambda"), "tiny", do="presign", bucket="presigned", key="k")
+    assert fetch(address)[::2] == (200, b"v")
+
+
+def test_a_page_reaches_what_a_buckets_cors_configuration_lets_it(
+    cloud: launch.CloudInfo, aws: Callable[[str], Any]
+) -> None:
+    """Origin and method are allowed by a rule, or the page is refused; preflights say the same."""
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="cors")
+    s3.put_object(Bucket="cors", Key="k", Body=b"v")
+    rule = {
+        "AllowedOrigins": ["https://shop.example"],
+        "AllowedMethods": ["GET"],
+        "AllowedHeaders": ["x-own"],
+        "ExposeHeaders": ["ETag"],
+        "MaxAgeSeconds": 60,
+    }
+    address = f"{cloud.endpoint_url}/cors/k"
+    shop, other = {"Origin": "https://shop.example"}, {"Origin": "https://evil.example"}
+    assert fetch(address, headers=shop)[0] == 403  # without a configuration
+    s3.put_bucket_cors(Bucket="cors", CORSConfiguration={"CORSRules": [rule]})
+
+    status, fields, body = fetch(address, headers=shop)
+    assert (status, body) == (200, b"v")
+    assert fields["access-control-allow-origin"] == "https://shop.example"
+    assert fields["access-control-expose-headers"] == "ETag"
+    assert fetch(address, headers=other)[0] == 403
+    assert fetch(address, b"x", headers=shop, method="PUT")[0] == 403
+    assert s3.get_object(Bucket="cors", Key="k")["Body"].read() == b"v"
+
+    asks = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "x-own"}
+    status, fields, _ = fetch(address, headers={**shop, **asks}, method="OPTIONS")
+    assert (status, fields["access-control-max-age"]) == (200, "60")
+    assert fields["access-control-allow-headers"] == "x-own"
+    asks["Access-Control-Request-Method"] = "PUT"
+    assert fetch(address, headers={**shop, **asks}, method="OPTIONS")[0] == 403
+
+
+def test_a_page_of_this_machine_has_no_other_rights_in_a_bucket(
+    cloud: launch.CloudInfo, aws: Callable[[str], Any]
+) -> None:
+    """It is answered, as a program is, but its browser is not told that it may read the answer."""
+    aws("s3").create_bucket(Bucket="no-cors")
+    aws("s3").put_object(Bucket="no-cors", Key="k", Body=b"v")
+    origin = {"Origin": f"http://page.s3-website.localhost:{cloud.port}"}
+    status, fields, _ = fetch(f"{cloud.endpoint_url}/no-cors/k", headers=origin)
+    assert status == 200
+    assert "access-control-allow-origin" not in fields
 
 
 def make_website(s3: Any, bucket: str, *, public: bool = True) -> None:
