@@ -802,6 +802,37 @@ def test_a_killed_cloud_leaves_no_child_and_loses_no_more_than_seconds(
     assert call(aws("lambda"), "kept", do="shout", n=3)[0] == {"n": 3}
 
 
+def test_two_clouds_side_by_side_do_not_disturb_each_other(
+    cloud: launch.CloudInfo, own_cloud: launch.CloudInfo, client_at: Callable[[str], Any]
+) -> None:
+    """Buckets, functions, APIs and models of the same names; the end of one is not the other's."""
+    addresses = []
+    for number, one in enumerate((cloud, own_cloud)):
+        aws = client_at(one.endpoint_url)
+        aws("s3").create_bucket(Bucket="twin")
+        aws("s3").put_object(Bucket="twin", Key="k", Body=b"%d" % number)
+        source = HANDLER.replace('json.dumps({"pid": os.getpid()})', f'"{number}"')
+        arn = make_function(aws("lambda"), "twin", source)
+        api_id = aws("apigateway").import_rest_api(body=json.dumps(document(arn, PATHS)))["id"]
+        aws("apigateway").create_deployment(restApiId=api_id, stageName="api")
+        addresses.append(f"{one.endpoint_url}/restapis/{api_id}/api/_user_request_/")
+        aws("sagemaker").create_model(
+            ModelName=f"twin-{number}",
+            PrimaryContainer={"Image": "snapshelf-inference:1"},
+            ExecutionRoleArn="arn:aws:iam::000000000000:role/any",
+        )
+    for number, (one, address) in enumerate(zip((cloud, own_cloud), addresses, strict=True)):
+        aws = client_at(one.endpoint_url)
+        assert fetch(address)[::2] == (200, b"%d" % number)
+        assert aws("s3").get_object(Bucket="twin", Key="k")["Body"].read() == b"%d" % number
+        listed = aws("sagemaker").list_models(NameContains="twin")["Models"]
+        assert [model["ModelName"] for model in listed] == [f"twin-{number}"]
+    workers = children(cloud.pid)
+    assert launch.stop(own_cloud.state)
+    assert workers <= children(cloud.pid)
+    assert fetch(addresses[0])[::2] == (200, b"0")
+
+
 def test_sigterm_ends_the_cloud_with_every_child(
     own_cloud: launch.CloudInfo, client_at: Callable[[str], Any]
 ) -> None:
