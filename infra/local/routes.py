@@ -101,8 +101,12 @@ class CloudApp:
         receive: Receive,
         send: Send,
     ) -> None:
-        """API Gateway's payload limit, held before the body is in memory."""
+        """API Gateway's limits on head and body, held before the body is in memory."""
         api_id, stage, _ = api
+        too_large = gateway.head_too_large(scope)
+        if too_large is not None:
+            await respond(send, *too_large)
+            return
         body = await _read(receive)
         if body is None:
             refusal = gateway.payload_too_large(api_id, stage, headers)

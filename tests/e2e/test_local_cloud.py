@@ -665,6 +665,15 @@ def test_a_body_beyond_the_gateways_limit_is_a_413(api: str) -> None:
     assert fields["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.parametrize(("size", "expected"), [(9_500, 200), (10_240, 431)])
+def test_a_head_beyond_the_gateways_limit_is_a_431(api: str, size: int, expected: int) -> None:
+    """10,240 bytes of request line and header values."""
+    status, _, body = fetch(f"{api}/echo", headers={"X-Long": "x" * size})
+    assert status == expected
+    if expected == 431:
+        assert json.loads(body) == {"message": "HTTP header is larger than 10240 bytes."}
+
+
 def test_a_body_beyond_lambdas_limit_is_a_413(api: str) -> None:
     """What passes the gateway but not Lambda is refused in Lambda's words."""
     status, _, body = fetch(f"{api}/echo", b"x" * 6_291_456, {"Content-Type": "text/plain"})
