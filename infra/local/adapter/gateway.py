@@ -12,12 +12,15 @@ import base64
 import binascii
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core import responses
 from ministack.services import apigateway_v1
 
 from contracts import GATEWAY_PAYLOAD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Record = dict[str, Any]
 Answer = tuple[int, dict[str, Any], bytes]
@@ -196,7 +199,7 @@ def payload_too_large(api_id: str, stage_name: str, headers: dict[str, str]) -> 
         return gateway_error(api_id, stage_name, stage, headers, error)
 
 
-def head_too_large(scope: Record) -> Answer | None:
+def head_too_large(scope: Mapping[str, Any]) -> Answer | None:
     """431 for a request whose head is beyond the limit; no API has been looked for yet."""
     line = len(scope["method"]) + len(scope["path"]) + len(scope["query_string"])
     if line + sum(len(value) for _, value in scope["headers"]) <= HEAD_BYTES:
