@@ -273,6 +273,16 @@ def test_a_presigned_address_holds_a_week_at_most(aws: Callable[[str], Any]) -> 
     assert b"must be less than a week" in body
 
 
+def test_a_presigned_address_that_was_altered_is_refused(aws: Callable[[str], Any]) -> None:
+    """Another key under the same signature, or a longer time."""
+    aws("s3").create_bucket(Bucket="presigned")
+    address = presigned(aws("s3"), "s3v4", 60)
+    for altered in (address.replace("/k?", "/z?"), address.replace("Expires=60", "Expires=600")):
+        status, _, body = fetch(altered)
+        assert status == 403
+        assert b"<Code>SignatureDoesNotMatch</Code>" in body
+
+
 def test_an_address_that_a_function_presigned_holds(
     aws: Callable[[str], Any], function: str
 ) -> None:
