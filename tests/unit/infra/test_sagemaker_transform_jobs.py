@@ -172,6 +172,35 @@ async def test_the_request_counts_more_than_the_container(client):
     assert any(line.endswith(words) for line in client.logs.of(GROUP))
 
 
+class ReadAhead(MemoryObjects):
+    """S3 in memory that knows how many objects have been read whose output is not stored yet."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = self.most = 0
+
+    def read(self, location):
+        self.open += 1
+        self.most = max(self.most, self.open)
+        yield from super().read(location)
+
+    def upload(self, path, location):
+        super().upload(path, location)
+        self.open -= 1
+
+
+async def test_no_more_objects_are_held_than_are_asked_at_once(tmp_path):
+    """Of fifty: memory does not grow with their number."""
+    objects = ReadAhead()
+    images = [batch_image(tmp_path)]
+    async with running_plane(tmp_path, objects=objects, images=images) as client:
+        given = {f"{number:02d}": b"x" for number in range(50)}
+        job, stored = await transform(client, given, MaxConcurrentTransforms=3)
+    assert job["TransformJobStatus"] == "Completed", job
+    assert len(stored) == 50
+    assert objects.most == 3
+
+
 async def test_two_instances_share_the_objects(client):
     """Each is a process with log streams of its own; every object is transformed once."""
     job, stored = await transform(
