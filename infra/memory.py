@@ -16,7 +16,7 @@ LOOK_SECONDS = 0.1
 """Between two looks at the processes that are known."""
 
 SEARCH_EVERY = 5
-"""Looks until new processes of the sessions are searched for: that reads the whole of /proc."""
+"""Looks until new processes of the sessions are searched for."""
 
 _PROC = Path("/proc")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -63,6 +63,27 @@ class MemoryLimit:
         self._members = sessions.get(self.leader, set()) | {self.leader}
 
 
+class _Sessions:
+    """The processes of every session; what is known of a process is not read again."""
+
+    def __init__(self) -> None:
+        self._session_of: dict[int, int] = {}
+
+    def search(self) -> dict[int, set[int]]:
+        """The processes that there are now, by session."""
+        present = {int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()}
+        for ended in self._session_of.keys() - present:
+            del self._session_of[ended]
+        for pid in present - self._session_of.keys():
+            with contextlib.suppress(OSError):
+                stat = (_PROC / str(pid) / "stat").read_bytes()
+                self._session_of[pid] = int(stat.rpartition(b")")[2].split()[_SESSION_FIELD])
+        found: dict[int, set[int]] = {}
+        for pid, session in self._session_of.items():
+            found.setdefault(session, set()).add(pid)
+        return found
+
+
 class MemoryWatch:
     """Looks after all limits in one thread, which runs while there are any.
 
@@ -74,6 +95,7 @@ class MemoryWatch:
         self._limits: set[MemoryLimit] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._sessions = _Sessions()
 
     def add(self, leader: int, limit: int) -> MemoryLimit:
         """Begin to hold a child, by its process id, to a number of bytes."""
@@ -99,7 +121,7 @@ class MemoryWatch:
                     self._thread = None
                     return
                 if looks % SEARCH_EVERY == 0:
-                    sessions = _sessions()
+                    sessions = self._sessions.search()
                     for one in self._limits:
                         one.search(sessions)
                 for one in self._limits:
@@ -119,18 +141,6 @@ def machine_bytes() -> int:
         with contextlib.suppress(OSError, ValueError):  # absent, or the word `max`
             found.append(int(path.read_text()))
     return min(found)
-
-
-def _sessions() -> dict[int, set[int]]:
-    """The processes of every session."""
-    found: dict[int, set[int]] = {}
-    for entry in os.listdir(_PROC):  # noqa: PTH208 - as names: half the time of iterdir()
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                stat = (_PROC / entry / "stat").read_bytes()
-                session = int(stat.rpartition(b")")[2].split()[_SESSION_FIELD])
-                found.setdefault(session, set()).add(int(entry))
-    return found
 
 
 def _resident(pid: int) -> int:
