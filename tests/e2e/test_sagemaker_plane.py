@@ -16,7 +16,7 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from contracts import ARTIFACT_FILE
 
@@ -278,23 +278,48 @@ def make_model(plane, aws, name):
     plane.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
 
 
+def transform(plane, aws, name, **more):
+    """Start a transform of sixty objects that each say who answered; a twentieth second each."""
+    for number in range(60):
+        aws("s3").put_object(Bucket=BUCKET, Key=f"asked/{number:02d}", Body=b"who")
+    make_model(plane, aws, name)
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/asked/"}
+    return plane.sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=name,
+        TransformInput={"DataSource": {"S3DataSource": source}},
+        TransformOutput={"S3OutputPath": f"s3://{BUCKET}/answered/{name}"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        **more,
+    )["TransformJobArn"]
+
+
+def test_boto3_stops_lists_and_tags_transform_jobs(plane, aws):
+    """Its parsers, paginators and the waiter take every answer."""
+    arn = transform(plane, aws, "stopped", Tags=[{"Key": "team", "Value": "a"}])
+    client = plane.sagemaker
+    client.stop_transform_job(TransformJobName="stopped")
+    waiter = client.get_waiter("transform_job_completed_or_stopped")
+    waiter.wait(TransformJobName="stopped", WaiterConfig=SOON)
+    job = client.describe_transform_job(TransformJobName="stopped")
+    assert (job["TransformJobStatus"], job["ModelName"]) == ("Stopped", "stopped")
+    assert job["TransformEndTime"] >= job["CreationTime"]
+    pages = client.get_paginator("list_transform_jobs").paginate(StatusEquals="Stopped")
+    listed = [one["TransformJobArn"] for page in pages for one in page["TransformJobSummaries"]]
+    assert listed == [arn]
+    assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "a"}]
+    waiter = client.get_waiter("transform_job_completed_or_stopped")
+    with pytest.raises(WaiterError, match="service error code: ValidationException"):
+        waiter.wait(TransformJobName="nobody", WaiterConfig=SOON)
+
+
 def test_a_transform_goes_on_behind_what_stands_when_the_plane_was_killed(plane, aws):
     """Each output says which container made it: those of the first are not made again."""
     s3 = aws("s3")
-    for number in range(60):
-        s3.put_object(Bucket=BUCKET, Key=f"asked/{number:02d}", Body=b"who")
-    make_model(plane, aws, "batch")
-    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/asked/"}
-    plane.sagemaker.create_transform_job(
-        TransformJobName="batch",
-        ModelName="batch",
-        TransformInput={"DataSource": {"S3DataSource": source}},
-        TransformOutput={"S3OutputPath": f"s3://{BUCKET}/answered/"},
-        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
-    )
+    transform(plane, aws, "batch")
 
     def answers():
-        listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="answered/").get("Contents", [])
+        listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="answered/batch/").get("Contents", [])
         keys = [one["Key"] for one in listed]
         return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
@@ -310,7 +335,7 @@ def test_a_transform_goes_on_behind_what_stands_when_the_plane_was_killed(plane,
     waiter = plane.sagemaker.get_waiter("transform_job_completed_or_stopped")
     waiter.wait(TransformJobName="batch", WaiterConfig=SOON)
     after = answers()
-    assert sorted(after) == [f"answered/{number:02d}.out" for number in range(60)]
+    assert sorted(after) == [f"answered/batch/{number:02d}.out" for number in range(60)]
     again = [key for key in before if after[key] != before[key]]
     assert len(again) <= 1  # the one whose output stood, but was not yet written down
     streams = aws("logs").describe_log_streams(logGroupName="/aws/sagemaker/TransformJobs")
