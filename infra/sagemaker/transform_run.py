@@ -62,7 +62,7 @@ class TransformRun:
             TransformInstance(context, job, self._folder, f"i-{number}") for number in range(count)
         ]
         self._processing = Processing.parse(job)
-        self._failures: list[str] = []
+        self._first_failure = ""
         self._failed = self._transformed = 0
 
     def stop(self) -> None:
@@ -113,9 +113,9 @@ class TransformRun:
             finally:
                 grace = self._context.timing.shutdown
                 await asyncio.gather(*(one.stop(grace) for one in self._instances))
-        if self._failures:
+        if self._failed:
             total = self._failed + self._transformed
-            return "Failed", f"{self._failures[0]} ({self._failed} of {total} objects failed)"
+            return "Failed", f"{self._first_failure} ({self._failed} of {total} objects failed)"
         return "Completed", None
 
     def _prepare(self) -> None:
@@ -217,9 +217,9 @@ class TransformRun:
         lines = [error.message] if detail is None else [error.message, "", "Message:", detail]
         instance.note("\n".join(f"{name}: {line}" for line in "\n".join(lines).split("\n")))
         self._failed += 1
-        if not self._failures:
+        if self._failed == 1:
             said = f" ({detail})" if detail else ""
-            self._failures.append(f"{SEE_LOGS.format(fault=fault)}. {name}: {error.message}{said}")
+            self._first_failure = f"{SEE_LOGS.format(fault=fault)}. {name}: {error.message}{said}"
 
     def _failure(self, error: Exception) -> str:
         if isinstance(error, TransformError):
