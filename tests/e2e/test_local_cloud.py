@@ -512,6 +512,19 @@ def test_a_function_beyond_lambdas_limits_is_refused(
         client.update_function_configuration(FunctionName="tiny", Environment=variables)
 
 
+def test_a_bundle_beyond_250_megabytes_unpacked_is_refused(
+    aws: Callable[[str], Any], function: str
+) -> None:
+    """Whatever it has packed; the archive's own directory tells."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("app.py", HANDLER)
+        archive.getinfo("app.py").file_size = 250 * 1024**2 + 1
+    client = aws("lambda")
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="262144000 bytes"):
+        client.update_function_code(FunctionName="tiny", ZipFile=buffer.getvalue())
+
+
 def test_a_function_that_cannot_load_says_why(aws: Callable[[str], Any]) -> None:
     """An import error is reported by name, not as a hang."""
     client = aws("lambda")
