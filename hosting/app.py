@@ -1,4 +1,4 @@
-"""SageMaker's hosting contract over HTTP: /ping and /invocations."""
+"""SageMaker's hosting contract over HTTP: /ping, /invocations and /execution-parameters."""
 
 from __future__ import annotations
 
@@ -38,17 +38,19 @@ class PayloadError(SnapshelfError):
     status = 413
 
 
-def create_app(model: Model, *, concurrency: int = 2) -> Starlette:
+def create_app(model: Model, *, concurrency: int = 2, batch: bool = False) -> Starlette:
     """The container's HTTP application for one loaded model.
 
     GET /ping answers 200. POST /invocations takes one photo's bytes (PHOTO_TYPES, or any other
     image/*) and answers its probabilities, or with CustomAttributes DESCRIBE the model card.
-    Client errors are 4xx with JSON `code`, `message`, `hint`.
+    Client errors are 4xx with JSON `code`, `message`, `hint`. GET /execution-parameters tells batch
+    transform how many photos may come at once.
 
     Args:
         model: loaded.
         concurrency: photos decoded and asked at once; the others wait. A photo within the limits
             may take 400 MB while it is decoded.
+        batch: whether answers are those of batch transform.
     """
     limiter = anyio.CapacityLimiter(concurrency)
 
@@ -64,12 +66,22 @@ def create_app(model: Model, *, concurrency: int = 2) -> Starlette:
         answer = await anyio.to_thread.run_sync(model.answer, photo, limiter=limiter)
         milliseconds = (time.perf_counter() - start) * 1000
         accept = request.headers.get("accept", "")
-        content_type, body = encode(model, answer, accept, milliseconds=milliseconds)
+        content_type, body = encode(model, answer, accept, milliseconds=milliseconds, batch=batch)
         return Response(body, media_type=content_type)
+
+    async def execution_parameters(_request: Request) -> Response:
+        return JSONResponse(
+            {
+                "MaxConcurrentTransforms": concurrency,
+                "BatchStrategy": "SINGLE_RECORD",
+                "MaxPayloadInMB": ENDPOINT_PAYLOAD_BYTES // 1024**2,
+            }
+        )
 
     return Starlette(
         routes=[
             Route("/ping", ping),
+            Route("/execution-parameters", execution_parameters),
             Route("/invocations", invocations, methods=["POST"]),
         ],
         exception_handlers={SnapshelfError: _refuse, Exception: _fail},

@@ -31,6 +31,7 @@ from infra.sagemaker.shadowing import Shadowing
 from infra.sagemaker.tags import Tags
 from infra.sagemaker.threads import Threads
 from infra.sagemaker.training_jobs import TrainingJobs
+from infra.sagemaker.transform_jobs import TransformJobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,11 +106,13 @@ class SageMakerPlane:
             timing=timing or Timing(),
         )
         self._training_jobs = TrainingJobs(self._context)
+        self._transform_jobs = TransformJobs(self._context)
         self._live = LiveEndpoints(self._context)
         self._metrics = EndpointMetrics(self._context, self._live)
         self._restoring: asyncio.Task[None] | None = None
         parts = (
             self._training_jobs,
+            self._transform_jobs,
             Models(self._context),
             EndpointConfigs(self._context),
             Endpoints(self._context, self._live),
@@ -147,7 +150,7 @@ class SageMakerPlane:
         await self._scaler.close()
         await self._asynchronous.close()
         await self._shadowing.close()
-        parts = (self._metrics, self._training_jobs, self._live)
+        parts = (self._metrics, self._training_jobs, self._transform_jobs, self._live)
         await asyncio.gather(*(part.close() for part in parts))
         self._context.threads.close()
         self._context.log_threads.close()
@@ -158,3 +161,4 @@ class SageMakerPlane:
             await asyncio.sleep(STORAGE_POLL)
         await self._live.restore()
         await self._training_jobs.restore()
+        await self._transform_jobs.restore()

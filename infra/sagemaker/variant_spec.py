@@ -28,6 +28,7 @@ class VariantSpec:
     weight: float
     instance_count: int
     serverless: dict[str, int] | None = None
+    instance_type: str = ""  # of a serverless variant, or of an endpoint of before it was kept
 
     def as_document(self) -> dict[str, Any]:
         """For the endpoint's document; `VariantSpec(**document)` reads it."""
@@ -50,4 +51,5 @@ def variant_spec(context: PlaneContext, variant: dict[str, Any]) -> VariantSpec:
         weight=variant["InitialVariantWeight"],
         instance_count=variant.get("InitialInstanceCount", 0),
         serverless=variant.get("ServerlessConfig"),
+        instance_type=variant.get("InstanceType", ""),
     )

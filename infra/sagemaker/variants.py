@@ -12,6 +12,7 @@ from infra.sagemaker.artifacts import unpack
 from infra.sagemaker.containers import ContainerSpec
 from infra.sagemaker.demand import Demand
 from infra.sagemaker.errors import ServiceUnavailable
+from infra.sagemaker.instance_types import memory_limit
 from infra.sagemaker.instances import Instance, InstanceSetting
 from infra.sagemaker.object_store import S3Location
 
@@ -182,7 +183,11 @@ class Variant:
             "SAGEMAKER_BIND_TO_PORT": str(port),
         }
         argv = context.images.argv(self.spec.image, SERVE)
-        return ContainerSpec(argv, self.folder, environment, context.layout)
+        return ContainerSpec(argv, self.folder, environment, context.layout, self._memory_limit())
+
+    def _memory_limit(self) -> int:
+        """Bytes that each container may hold."""
+        return memory_limit(self.spec.instance_type)
 
     def _fetch_model(self) -> None:
         model = self.folder / "ml/model"

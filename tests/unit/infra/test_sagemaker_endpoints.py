@@ -283,3 +283,16 @@ async def test_endpoints_are_listed_by_status(client):
     (summary,) = (await client.call("ListEndpoints", StatusEquals="InService"))["Endpoints"]
     assert summary["EndpointName"] == "shelf"
     assert (await client.call("ListEndpoints", StatusEquals="Failed"))["Endpoints"] == []
+
+
+async def test_a_container_that_holds_more_than_its_instance_has_is_killed_and_replaced(
+    client, monkeypatch
+):
+    """Its request is a ModelError, its log says why, and the next request is answered."""
+    limit = "infra.sagemaker.variants.memory_limit"
+    monkeypatch.setattr(limit, lambda instance_type: {"ml.m5.large": 100 * 1024**2}[instance_type])
+    await make_endpoint(client)
+    with pytest.raises(AwsError, match="could not get a response"):
+        await client.invoke("shelf", b"eat")
+    await client.logged(GROUP, "its processes held more than 0.0977 GiB of memory")
+    assert (await client.invoke("shelf")).json()["model"] == "first"

@@ -209,3 +209,11 @@ async def test_the_machine_is_divided_among_the_hosts(client):
     threads = {one["environment"]["OMP_NUM_THREADS"] for one in told(client).values()}
     assert len(threads) == 1
     assert int(threads.pop()) >= 1
+
+
+def test_jobs_of_one_name_in_two_clouds_have_addresses_of_their_own():
+    """Hosts listen on fixed ports of their addresses, and all of loopback is one machine's."""
+    job = {"TrainingJobName": "pair", "ResourceConfig": {"InstanceCount": 2}}
+    one, other = hosts_of(job, cloud="/state/one"), hosts_of(job, cloud="/state/other")
+    assert not {host.address for host in one} & {host.address for host in other}
+    assert hosts_of(job, cloud="/state/one") == one
