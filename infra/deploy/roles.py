@@ -70,6 +70,14 @@ class RoleService:
         iam.delete_role(RoleName=name)
         return True
 
+    def exists(self, name: str) -> bool:
+        """Whether the role stands.
+
+        Raises:
+            DeployError: it does, and is another's.
+        """
+        return self._describe(name) is not None
+
     def _describe(self, name: str) -> dict[str, Any] | None:
         try:
             role: dict[str, Any] = self.scope.client("iam").get_role(RoleName=name)["Role"]

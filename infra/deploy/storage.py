@@ -64,6 +64,7 @@ class BucketService:
         self._check_owner(name)
         s3 = self.scope.client("s3")
         delete_objects(s3, name, list_keys(s3, name))
+        _delete_versions(s3, name)
         for upload in s3.list_multipart_uploads(Bucket=name).get("Uploads", []):
             s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
         s3.delete_bucket(Bucket=name)
@@ -193,7 +194,8 @@ class PageConfigService:
         standing = _read(lambda: s3.get_object(Bucket=wanted.name, Key=PAGE_CONFIG))
         if standing is None:
             return None
-        return () if standing["Body"].read() == self._content(wanted) else ("apiUrl",)
+        found = json.loads(standing["Body"].read())
+        return () if found == json.loads(self._content(wanted)) else ("address or key",)
 
     def apply(self, wanted: PageConfig, report: Report) -> None:  # noqa: ARG002 (takes no time)
         self.scope.client("s3").put_object(
@@ -207,7 +209,8 @@ class PageConfigService:
     def _content(self, wanted: PageConfig) -> bytes:
         api_id = find_api(self.scope, wanted.api)
         url = self.scope.api_url(api_id) if api_id else None
-        return json.dumps({"apiUrl": url}).encode()
+        asks = {"apiKey": "ask"} if wanted.asks_for_key else {}
+        return json.dumps({"apiUrl": url, **asks}).encode()
 
 
 def upload(
@@ -230,14 +233,26 @@ def upload(
 
 def list_keys(s3: Any, bucket: str, prefix: str = "") -> list[str]:
     """The keys in a bucket that begin with `prefix`, all pages."""
+    return [entry["Key"] for entry in list_objects(s3, bucket, prefix)]
+
+
+def list_objects(s3: Any, bucket: str, prefix: str = "") -> list[dict[str, Any]]:
+    """What S3 lists of the objects whose keys begin with `prefix`, all pages."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    return [entry for page in pages for entry in page.get("Contents", [])]
 
 
 def delete_objects(s3: Any, bucket: str, keys: list[str]) -> None:
     for start in range(0, len(keys), _DELETE_BATCH):
         batch = [{"Key": key} for key in keys[start : start + _DELETE_BATCH]]
         s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+
+
+def _delete_versions(s3: Any, bucket: str) -> None:
+    """Where someone turned versioning on, former versions would keep the bucket from going."""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            s3.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
 
 
 _ENCRYPTION = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}

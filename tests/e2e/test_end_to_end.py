@@ -19,7 +19,8 @@ from contracts import ARTIFACT_FILE
 from infra import training_jobs
 from infra.deploy.deployment import Deployment, deploy
 from infra.deploy.executor import Action, compare
-from infra.deploy.plan import DeployOptions, build_plan
+from infra.deploy.options import DeployOptions
+from infra.deploy.plan import build_plan
 from infra.deploy.scope import scope_of
 from infra.local import launch
 from infra.targets import Target, resolve_target
