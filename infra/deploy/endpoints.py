@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PREVIOUS_TAG = "snapshelf:previous"
 """An endpoint's tag that names the configuration which was in service before."""
 
-_VARIANT = "AllTraffic"  # the one variant's name in SageMaker's own SDK and console
+VARIANT = "AllTraffic"  # the one variant's name in SageMaker's own SDK and console
 _IN_SERVICE_SECONDS = 1800  # AWS starts an instance in 3 to 8 minutes, a large image takes longer
 _POLL_SECONDS = {"aws": 10.0, "localstack": 1.0, "local": 0.5}
 _MOVING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
@@ -93,7 +93,7 @@ class EndpointConfigService:
         standing = _describe(sagemaker.describe_endpoint_config, EndpointConfigName=wanted.name)
         if standing is None:
             return None
-        return unlike(standing["ProductionVariants"][0], _variant(wanted))
+        return unlike(standing["ProductionVariants"][0], variant(wanted))
 
     def apply(self, wanted: EndpointConfig, report: Report) -> None:  # noqa: ARG002 (no time)
         sagemaker = self.scope.client("sagemaker")
@@ -101,7 +101,7 @@ class EndpointConfigService:
             sagemaker.delete_endpoint_config(EndpointConfigName=wanted.name)
         sagemaker.create_endpoint_config(
             EndpointConfigName=wanted.name,
-            ProductionVariants=[_variant(wanted)],
+            ProductionVariants=[variant(wanted)],
             Tags=self.scope.tag_list,
         )
 
@@ -225,9 +225,10 @@ class EndpointService:
         )
 
 
-def _variant(wanted: EndpointConfig) -> dict[str, Any]:
+def variant(wanted: EndpointConfig) -> dict[str, Any]:
+    """The configuration's one variant, as SageMaker's API takes it."""
     return {
-        "VariantName": _VARIANT,
+        "VariantName": VARIANT,
         "ModelName": wanted.model,
         "InstanceType": wanted.instance_type,
         "InitialInstanceCount": wanted.instance_count,

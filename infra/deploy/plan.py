@@ -39,6 +39,7 @@ from infra.deploy.resources import (
     UsageLimits,
     label,
 )
+from infra.deploy.storage import FOR_EVER
 from infra.deploy.swagger import complete_swagger
 from infra.images import FUNCTION_PROGRAM, INFERENCE_IMAGE, Image
 
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
     from infra.deploy.scope import Scope
 
-_FOR_EVER = "private, max-age=31536000"  # keys follow content
 _LOG_RETENTION_DAYS = 30
 
 
@@ -149,7 +149,7 @@ def _endpoint(scope: Scope, options: DeployOptions) -> tuple[tuple[Planned, ...]
     source = find_artifact(options.artifact)
     sha256 = _sha256(source)
     key = f"{MODEL_PREFIX}/{sha256[:12]}/{ARTIFACT_FILE}"
-    stored = StoredFile(key, source, sha256, "application/gzip", _FOR_EVER)
+    stored = StoredFile(key, source, sha256, "application/gzip", FOR_EVER)
     artifact = Files(f"model {sha256[:12]}", scope.artifact_bucket, (stored,))
     revision = _revision(scope, sha256, image, options)
     url = f"s3://{scope.artifact_bucket}/{key}"
@@ -173,7 +173,7 @@ def _function_with_model(
     built = build_model_bundle(bundle.package, artifact, options.build_dir)
     memory = built.memory(options.memory_mb)
     key = f"{FUNCTION_PREFIX}/{built.sha256[:12]}/{built.package.name}"
-    stored = StoredFile(key, built.package, built.sha256, "application/zip", _FOR_EVER)
+    stored = StoredFile(key, built.package, built.sha256, "application/zip", FOR_EVER)
     zipped = Files(f"function {built.sha256[:12]}", scope.artifact_bucket, (stored,))
     function = Function(
         scope.function,

@@ -16,7 +16,7 @@ FUNCTION_PREFIX = "functions"
 """The folder of the artifact bucket that Lambda takes zips from: a request holds 50 MB of one."""
 
 _ECR_IMAGE = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
+    r"(?P<account>\d{12}|\$\{[\w.:]+\})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
     r"/(?P<repository>[a-z0-9._/-]+)(?:[:@].+)?"
 )
 

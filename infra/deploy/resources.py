@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -109,6 +110,11 @@ class Function:
     handler: str = "app.app"
     timeout_seconds: int = 30
     memory_mb: int = 256
+
+    @property
+    def code_sha256_hex(self) -> str:
+        """The zip's SHA-256 as keys in the bucket have it."""
+        return base64.b64decode(self.code_sha256).hex()
 
 
 @dataclass(frozen=True, slots=True)
