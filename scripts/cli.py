@@ -27,6 +27,7 @@ COMMANDS = {
     "deploy": "scripts.commands.deploy:deploy_command",
     "destroy": "scripts.commands.deploy:destroy_command",
     "package": "scripts.commands.package:package_command",
+    "cost": "scripts.commands.cost:cost_command",
     "classify": "scripts.commands.classify:classify_command",
     "doctor": "scripts.commands.doctor:doctor_command",
 }
@@ -44,6 +45,7 @@ SUMMARIES = {
     "deploy": "Put a model behind an API and a page.",
     "destroy": "Delete a deployment and its data.",
     "package": "Write a deployment as CloudFormation or Terraform.",
+    "cost": "Estimate what a deployment on AWS costs a month.",
     "classify": "Classify photos through a deployed API.",
     "doctor": "Say what this machine has and lacks.",
 }
