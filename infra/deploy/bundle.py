@@ -151,9 +151,9 @@ def _normalise(source: Path, out: Path) -> None:
             write_entry(new, name, old.read(name))
 
 
-def write_entry(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    """Add a file to a zip whose bytes are to depend on the files alone."""
+def write_entry(archive: zipfile.ZipFile, name: str, data: bytes, level: int | None = None) -> None:
+    """Add a file to a zip whose bytes are to depend on the files alone; `level` as zlib's."""
     entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = _ZIP_MODE
-    archive.writestr(entry, data)
+    archive.writestr(entry, data, compresslevel=level)

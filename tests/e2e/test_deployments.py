@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -98,6 +99,19 @@ def test_function_reads_the_formats_that_the_endpoint_reads(
     assert functions == pytest.approx(endpoints, abs=1e-4)
     assert replies[1]["verdict"] == replies[0]["verdict"] == "green"
     assert set(replies[1]) == set(replies[0])
+
+
+@pytest.mark.parametrize("size", [(300, 1600), (1600, 300)])
+def test_function_scales_as_the_endpoint_does(
+    at_endpoint: Deployment, in_function: Deployment, size: tuple[int, int]
+) -> None:
+    """To the bit, though Pillow's versions differ in which side of a long photo they begin with."""
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1] // 5, size[0] // 5, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize(size).save(buffer, "PNG")
+    replies = [classify(each, buffer.getvalue()).json() for each in (at_endpoint, in_function)]
+    assert replies[0]["categories"]
+    assert replies[1]["categories"] == replies[0]["categories"]
 
 
 @pytest.mark.parametrize("path", ["categories", "health"])
