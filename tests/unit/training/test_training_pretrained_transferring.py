@@ -6,54 +6,16 @@ import mxnet as mx
 import numpy as np
 import pytest
 from mxnet.gluon.model_zoo import vision
+from torchvision_arrays import drawn, torchvision_arrays, torchvision_names
 
 from contracts import PARAMS_FILE, SYMBOL_FILE, TrainingError
 from training.networks import as_symbol, build, initialise
 from training.networks.efficientnet import efficientnet
 from training.pretrained import Form, Pretrained, adapt, build_symbol, guess, load, transfer
-from training.pretrained.architecture import gluon_names
 from training.pretrained.form import PYTORCH_RESNET
-from training.pretrained.resnet_names import LAYERS
 
 SIZE = (3, 32, 32)
 LEAVES = {"gamma": "weight", "beta": "bias"}
-
-
-def torchvision_names(layers):
-    """Every parameter of torchvision's ResNet, as in its documentation: name without leaf, norm?"""
-    bottleneck, units = next(form for form, found in LAYERS.items() if found == layers)
-    yield from (("conv1", False), ("bn1", True))
-    for stage, count in enumerate(units, 1):
-        for unit in range(count):
-            for number in range(1, 4 if bottleneck else 3):
-                yield f"layer{stage}.{unit}.conv{number}", False
-                yield f"layer{stage}.{unit}.bn{number}", True
-            if unit == 0 and (stage > 1 or bottleneck):
-                yield f"layer{stage}.0.downsample.0", False
-                yield f"layer{stage}.0.downsample.1", True
-
-
-def torchvision_arrays(layers, classes):
-    """Random weights by torchvision's names, with the shapes of the network that they fit."""
-    network = drawn(vision.get_resnet(1, layers, classes=classes))
-    shapes = {n: p.shape for n, p in network._collect_params_with_prefix().items()}
-    names = []
-    for name, norm in torchvision_names(layers):
-        leaves = ["weight", "bias", "running_mean", "running_var"] if norm else ["weight"]
-        names += [f"{name}.{leaf}" for leaf in leaves]
-    names += ["fc.weight", "fc.bias"]
-    places = gluon_names(names)
-    assert places.keys() == set(names)
-    rng = np.random.default_rng(0)
-    arrays = {name: rng.uniform(0.1, 1, shapes[places[name]]).astype("f4") for name in names}
-    return arrays | {"bn1.num_batches_tracked": np.array(3)}
-
-
-def drawn(network, shape=SIZE):
-    """The network with every parameter's shape known."""
-    network.initialize()
-    network(mx.nd.zeros((1, *shape)))
-    return network
 
 
 def values(network):

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from test_training_pretrained_transferring import torchvision_arrays
 from torch_files import stored, zip_file
+from torchvision_arrays import torchvision_arrays
 
 from training.environment import Environment
 from training.job import train

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[3]
-SAGEMAKER = PROJECT / "tests" / "unit" / "training"
+SAGEMAKER = PROJECT / "tests" / "fixtures"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,27 @@
+"""Photos, channels and jobs, which the unit tests have too."""
+
+from training_jobs import (
+    draw,
+    empty_job,
+    finished,
+    job,
+    make_job,
+    pack,
+    preparation,
+    records,
+    settings,
+    settings_of,
+)
+
+__all__ = [
+    "draw",
+    "empty_job",
+    "finished",
+    "job",
+    "make_job",
+    "pack",
+    "preparation",
+    "records",
+    "settings",
+    "settings_of",
+]
