@@ -88,6 +88,8 @@ def prepare_stored_photo(
     with opened_photo(data, formats) as opened:
         width, height = opened.size
         drafted = opened.draft(None, (size * _OVERSAMPLING, size * _OVERSAMPLING))
+        if drafted:  # a JPEG, which is read in one piece 2 % faster than in many
+            opened.decodermaxblock = len(data)
         opened.load()
         # The reduced picture may end in a partly empty row and column: the box leaves them out.
         box = drafted[1] if drafted else (0, 0, *opened.size)
