@@ -22,19 +22,6 @@ ARN = "arn:aws:sagemaker:us-east-1:000000000000:"
 GROUP = "/aws/sagemaker/Endpoints/shelf"
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
-
-
 async def gone(client, name="shelf"):
     """Wait until there is no such endpoint."""
 

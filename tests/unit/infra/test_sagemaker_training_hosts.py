@@ -22,19 +22,6 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 OUTPUT = "s3://shelf/output/job/output"
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
-
-
 def told(client):
     """What each host saw, by its name."""
     archive = client.objects.tar(f"{OUTPUT}/model.tar.gz")
