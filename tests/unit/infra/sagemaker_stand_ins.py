@@ -105,6 +105,13 @@ for epoch in range(int(settings.get("epochs", 0))):
 (base / "model/shared").write_text(host)
 (base / f"output/data/{host}").write_text("report")
 (base / f"checkpoints/{host}").write_text("weights")
+def end(*_):
+    (base / f"model/{host}.stopped").write_text("")
+    if "reads" in settings:
+        (base / "checkpoints/last").write_text("at SIGTERM")
+    sys.exit(0)
+if "seconds" in settings:  # before it is heard of, since a test may then stop it
+    signal.signal(signal.SIGTERM, end)
 print("hello from", host, flush=True)
 if settings.get("fails") == host:
     (base / "output/failure").write_text(f"{host} has no licence")
@@ -112,12 +119,6 @@ if settings.get("fails") == host:
 if settings.get("dies") == host:
     os.kill(os.getpid(), signal.SIGKILL)
 if "seconds" in settings:
-    def end(*_):
-        (base / f"model/{host}.stopped").write_text("")
-        if "reads" in settings:
-            (base / "checkpoints/last").write_text("at SIGTERM")
-        sys.exit(0)
-    signal.signal(signal.SIGTERM, end)
     if "reads" in settings:
         pipe = (data / "train_0").open("rb")
     time.sleep(float(settings["seconds"]))
