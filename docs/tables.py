@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from docs.drawings import DRAWINGS
 from training.hyperparameters import SIZES, Hyperparameters
 from training.networks import FAMILIES, build, count_parameters
-from training.networks.efficientnet import VARIANTS
+from training.networks.efficientnet_scaling import VARIANTS
 from training.settings import rules
 
 if TYPE_CHECKING:

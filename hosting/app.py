@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -97,6 +98,8 @@ async def _read_body(request: Request) -> bytes:
 
 
 async def _refuse(_request: Request, error: Any) -> Response:
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # not the client's fault
+        logger.error(error.message)
     return JSONResponse(
         {"code": error.code, "message": error.message, "hint": error.hint},
         status_code=error.status,

@@ -24,6 +24,12 @@ _DEPLOY = "deploy what `snapshelf train` or, of SageMaker's own artifact, `snaps
 _PROBABILITIES, _LOGITS = "probabilities", "logits"
 
 
+class BrokenModelError(ArtifactError):
+    """The network answers with numbers that are none, which JSON could not even tell."""
+
+    code = "broken_model"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a model says of one photo.
@@ -85,11 +91,16 @@ class Model:
         """Probabilities, and the logits (N, classes) float32 before any temperature.
 
         The logits are None where the network tells none: its first output are probabilities.
+
+        Raises:
+            BrokenModelError: one of them is infinite or no number.
         """
         names = [output.name for output in self.session.get_outputs()]
         asked = [_PROBABILITIES if _PROBABILITIES in names else names[0]]
         asked += [_LOGITS] if _LOGITS in names else []
         found = self.session.run(asked, {"data": arrays})
+        for name, values in zip(asked, found, strict=True):
+            _check_finite(name, values)
         return found[0], found[1] if len(found) > 1 else None
 
     def classify(self, photo: bytes) -> list[float]:
@@ -97,6 +108,7 @@ class Model:
 
         Raises:
             PhotoError: the bytes are not a photo that can be decoded within the limits.
+            BrokenModelError: the network's answer is infinite or no number.
         """
         return self.answer(photo).probabilities
 
@@ -123,6 +135,8 @@ class Model:
         size = self.preparation.size
         try:
             found = self.predict(np.zeros((1, 3, size, size), np.float32)).shape[1]
+        except BrokenModelError:
+            raise
         except Exception as error:  # ONNX Runtime's own exceptions share no base of their own
             raise ArtifactError(
                 f"{ONNX_FILE} does not take a picture of 3 x {size} x {size}: {error}",
@@ -133,6 +147,15 @@ class Model:
                 f"{ONNX_FILE} has {found} classes, {MODEL_CARD_FILE} names {len(self.classes)}",
                 hint="both must come from one training",
             )
+
+
+def _check_finite(name: str, values: Any) -> None:
+    broken = values[~np.isfinite(values)]
+    if broken.size:
+        raise BrokenModelError(
+            f"{ONNX_FILE} answers {name} of {broken[0]}: expected finite numbers",
+            hint="its weights are damaged, or its training diverged: " + _AGAIN,
+        )
 
 
 def _read_card(path: Path) -> dict[str, Any]:

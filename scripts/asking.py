@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contracts import DatasetError, PhotoError
+from contracts import ArtifactError, DatasetError, PhotoError
 from evaluation.answers import Answers
 from recordio_prep.sources.folders import Folders
 from recordio_prep.sources.source import Photo
@@ -65,7 +65,11 @@ def find_photos(root: Path, classes: Collection[str]) -> list[Photo]:
 
 
 def ask(model: Model, root: Path, photos: Sequence[Photo]) -> Iterator[Reply]:
-    """Replies in the order of the photos; each core asks with a thread of its own."""
+    """Replies in the order of the photos; each core asks with a thread of its own.
+
+    Raises:
+        ArtifactError: the model answers with numbers that are none.
+    """
 
     def ask_one(photo: Photo) -> Reply:
         label = photo.categories[0]
@@ -73,7 +77,10 @@ def ask(model: Model, root: Path, photos: Sequence[Photo]) -> Iterator[Reply]:
             array = model.preparation.array((root / photo.path).read_bytes())
         except (PhotoError, OSError) as error:
             return Reply(photo.path, label, error=str(error))
-        probabilities, logits = model.predict_both(array[np.newaxis])
+        try:
+            probabilities, logits = model.predict_both(array[np.newaxis])
+        except ArtifactError as error:
+            raise ArtifactError(f"{photo.path}: {error.message}", hint=error.hint) from error
         return Reply(photo.path, label, probabilities[0], None if logits is None else logits[0])
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

@@ -1,4 +1,4 @@
-"""What must hold between a job's settings and its photos before it trains."""
+"""What must hold of a job's settings, its photos and its hosts before it trains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from contracts import TrainingError
 
 if TYPE_CHECKING:
     from training.channels import Channel
+    from training.cluster import Cluster
     from training.hyperparameters import Hyperparameters
+    from training.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,34 @@ def samples(settings: Hyperparameters, channel: Channel) -> None:
             f"hyperparameter mini_batch_size={settings.mini_batch_size} is larger than the "
             f"{channel.photos} photos of {channel.records.name}",
             hint=f"mini_batch_size={channel.photos} or less",
+        )
+
+
+def same_job(cluster: Cluster, identity: str) -> None:
+    """Refuse hosts with other things to do: they would wait for each other for ever.
+
+    Raises:
+        TrainingError: the identities differ.
+    """
+    if len(set(cluster.gathered(identity))) > 1:
+        raise TrainingError(
+            "the hosts have other hyperparameters or other photos, expected the same on all",
+            hint="S3DataDistributionType FullyReplicated: each host takes its part by itself",
+        )
+
+
+def same_place(cluster: Cluster, progress: Progress) -> None:
+    """Refuse hosts that would begin at other places of the training.
+
+    Raises:
+        TrainingError: the places differ.
+    """
+    places = cluster.gathered([progress.epoch, progress.batch])
+    if any(place != places[0] for place in places):
+        told = "; ".join(f"epoch {epoch}, batch {batch}" for epoch, batch in places)
+        raise TrainingError(
+            f"the hosts' checkpoints are of {told}: expected the same on all",
+            hint="give all hosts the checkpoint folder of the first, or none",
         )
 
 

@@ -1,20 +1,13 @@
-"""Several hosts train one network: MXNet's parameter server, from resourceconfig.json.
-
-The first host starts ps-lite's scheduler, every host a server, all as child processes; this
-process is a worker. Source: MXNet 1.9 documentation, *Distributed Training in MXNet*, and ps-lite,
-`docs/env.md`.
-"""
+"""Several hosts train one network, by MXNet's parameter server, from resourceconfig.json."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import hashlib
 import logging
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -22,11 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
-from mxnet.base import _LIB, check_call
 
 from contracts import TrainingError
 from training.environment import ADDRESSES_VARIABLE
 from training.meeting import Meeting, Venue, meet
+from training.parameter_server import connected, nodes, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,17 +40,6 @@ GRACE_SECONDS = 10
 """For the training to notice by itself that a host is lost, before this process ends."""
 
 _PORTS = range(20_000, 30_000)  # below those that the system hands out (32768 and on)
-
-# SIGTERM goes to a container's whole group: servers must outlive the batch that the worker is to
-# finish. They end with it (PR_SET_PDEATHSIG), however it ends. What they run is in the import.
-_NODE_PROGRAM = """
-import ctypes, os, signal, sys
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, signal.SIG_IGN)
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-if os.getppid() == int(sys.argv[1]):
-    import mxnet
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +136,9 @@ def started(
         meeting = meet(venue, host, within_seconds=patience_seconds, on_lost=losses.note)
         stack.callback(meeting.close)
         port = meeting.gathered(_free_port(own) if meeting.rank == 0 else None)[0]
-        variables = _variables(venue, port, own)
-        stack.enter_context(_nodes(variables, losses, scheduler=meeting.rank == 0))
-        kvstore = stack.enter_context(_kvstore(kind, variables, losses, patience_seconds))
+        environ = variables(venue, port, own)
+        stack.enter_context(nodes(environ, losses.note, scheduler=meeting.rank == 0))
+        kvstore = stack.enter_context(connected(kind, environ, losses.note, patience_seconds))
         logger.info("%s of %d hosts trains with %s", host, meeting.size, kind)
         try:
             yield Cluster(meeting.rank, meeting.size, kind, kvstore, meeting)
@@ -206,17 +188,6 @@ def _free_port(address: str) -> int:
         return port
 
 
-def _variables(venue: Venue, port: int, own: str) -> dict[str, str]:
-    count = str(len(venue.hosts))
-    return {
-        "DMLC_PS_ROOT_URI": venue.address[0],
-        "DMLC_PS_ROOT_PORT": str(port),
-        "DMLC_NUM_SERVER": count,
-        "DMLC_NUM_WORKER": count,
-        "DMLC_NODE_HOST": own,
-    }
-
-
 class _Losses:
     """Ends this process when a host or a node is lost, even if the main thread is in MXNet."""
 
@@ -244,69 +215,3 @@ def _end_at_once() -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(1)
-
-
-@contextlib.contextmanager
-def _nodes(variables: dict[str, str], losses: _Losses, *, scheduler: bool) -> Iterator[None]:
-    """Run this host's server, and on the first host the scheduler."""
-    roles = ["scheduler", "server"] if scheduler else ["server"]
-    closing = threading.Event()
-    nodes = {role: _start_node(role, variables) for role in roles}
-    for role, node in nodes.items():
-        threading.Thread(target=_watch, args=[role, node, closing, losses], daemon=True).start()
-    try:
-        yield
-    finally:
-        closing.set()
-        for node in nodes.values():
-            node.kill()
-            node.wait()
-
-
-def _start_node(role: str, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-    # A server only adds up; its threads would take the worker's place.
-    own = {"DMLC_ROLE": role, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", _NODE_PROGRAM, str(os.getpid())],
-        env={**os.environ, **variables, **own},
-        stdin=subprocess.DEVNULL,
-    )
-
-
-def _watch(
-    role: str, node: subprocess.Popen[bytes], closing: threading.Event, losses: _Losses
-) -> None:
-    code = node.wait()
-    if not closing.is_set():
-        losses.note(f"MXNet's {role} has ended with code {code} before the training")
-
-
-@contextlib.contextmanager
-def _kvstore(
-    kind: str, variables: dict[str, str], losses: _Losses, patience_seconds: float
-) -> Iterator[Any]:
-    """Connect this process, as a worker, with all servers."""
-    worker = {**variables, "DMLC_ROLE": "worker"}
-    os.environ.update(worker)
-    try:
-        kvstore = _created(kind, losses, patience_seconds)
-        try:
-            yield kvstore
-        finally:
-            # Whoever frees it later must not wait for the other hosts: the scheduler is gone then.
-            check_call(_LIB.MXKVStoreSetBarrierBeforeExit(kvstore.handle, ctypes.c_int(0)))
-    finally:
-        for name in worker:
-            os.environ.pop(name, None)
-
-
-def _created(kind: str, losses: _Losses, patience_seconds: float) -> Any:
-    """Wait, in MXNet, until the scheduler has heard of all servers and workers."""
-    reason = f"MXNet's parameter server was not complete within {patience_seconds:g} s"
-    timer = threading.Timer(patience_seconds, losses.note, [reason])
-    timer.daemon = True
-    timer.start()
-    try:
-        return mx.kv.create(kind)
-    finally:
-        timer.cancel()

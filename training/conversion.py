@@ -19,7 +19,7 @@ from contracts import (
 from evaluation.trust import Trust
 from photo import Preparation
 from training.artifact import Trained, write_served
-from training.hyperparameters import Hyperparameters
+from training.hyperparameters import COLOURS, Hyperparameters
 from training.networks import PHOTO_CHANNELS, parameters
 from training.pretrained import load, symbol_classes
 from training.pretrained.artifact_file import RAW_MEAN, RAW_STD
@@ -77,8 +77,8 @@ def convert(environment: Environment) -> dict[str, Any]:
         The model card; its metrics are empty, since nobody has measured this model here.
 
     Raises:
-        TrainingError: the channel holds no artifact of one network of RGB photos, the names are
-            not as many as its classes, or hosting can load it already.
+        TrainingError: the channel holds no artifact of one network of RGB or grey photos, the names
+            are not as many as its classes, or hosting can load it already.
     """
     told = Told.parse(environment.hyperparameters())
     folder = environment.channel_dir(MODEL_CHANNEL)
@@ -93,9 +93,14 @@ def convert(environment: Environment) -> dict[str, Any]:
         raise TrainingError(
             f"{len(names)} class names ({', '.join(names)}): the network has {count} classes"
         )
-    size = _size(folder / SHAPES_FILE)
-    settings = Hyperparameters(image_shape=(PHOTO_CHANNELS, size, size), multi_label=multi_label)
+    channels, size = _shape(folder / SHAPES_FILE)
+    settings = Hyperparameters(image_shape=(channels, size, size), multi_label=multi_label)
     start = make_start(settings, count, environment)
+    if channels != start.network.channels:
+        raise TrainingError(
+            f"{SHAPES_FILE} tells {channels} channels: expected {start.network.channels}, as the "
+            "network takes"
+        )
     trained = Trained(
         start.network,
         start.name,
@@ -111,9 +116,9 @@ def convert(environment: Environment) -> dict[str, Any]:
     return write_served(environment.model_dir, trained)
 
 
-def _size(path: Path) -> int:
-    """The side of the pictures that model-shapes.json tells."""
-    expected = 'expected [{"name": "data", "shape": [N, 3, H, W]}], H and W alike'
+def _shape(path: Path) -> tuple[int, int]:
+    """Channels and side of the pictures that model-shapes.json tells."""
+    expected = 'expected [{"name": "data", "shape": [N, 3 or 1, H, W]}], H and W alike'
     try:
         (entry,) = json.loads(path.read_text())
         _, channels, height, width = map(int, entry["shape"])
@@ -121,9 +126,9 @@ def _size(path: Path) -> int:
         raise TrainingError(f"{path.name} is missing from the artifact; {expected}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path.name}: {error!r}; {expected}") from error
-    if channels != PHOTO_CHANNELS or height != width:
+    if channels not in COLOURS or height != width:
         raise TrainingError(f"{path.name}: shape {entry['shape']}; {expected}")
-    return height
+    return channels, height
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -170,6 +170,10 @@ class Environment:
         folder = self.base_dir / "input" / "data" / name
         return folder if folder.is_dir() else None
 
+    def has_channel(self, name: str) -> bool:
+        """Whether the job has an input channel of this name, as files or as pipes."""
+        return self.channel_dir(name) is not None or name in self.channel_inputs()
+
     def pipe(self, name: str, epoch: int) -> Path:
         """The FIFO through which a channel in Pipe mode comes in an epoch, counted from 0."""
         return self.base_dir / "input" / "data" / f"{name}_{epoch}"

@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps, the best weights by validation, and checkpoints."""
+"""The training loop: epochs of steps, validated and kept, with checkpoints between."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contracts import PARAMS_FILE, TrainingError
-from training.artifact import save_params
+from contracts import TrainingError
+from training import checks
 from training.cluster import DIST_ASYNC, Cluster
 from training.evaluate import outputs
 from training.head_start import start_head
-from training.history import Epoch, best_of, scores, stops_early
+from training.history import Epoch, scores, stops_early
+from training.keeping import Keeper
 from training.layers import LearningPlan, hold_statistics
 from training.losses import Loss
-from training.networks import parameters
-from training.optimizers import make_trainer
+from training.optimizers import count_from, make_trainer
 from training.orders import epoch_order
-from training.progress import Progress
+from training.progress import Progress, Speed
 from training.schedules import learning_rate
 from training.snapshots import Snapshots
 from training.steps import Stepper
@@ -62,10 +62,6 @@ class Fit:
         should_stop: asked behind every batch.
         tracker: told of every epoch.
         cluster: the job's hosts.
-
-    Attributes:
-        best: the epoch whose weights won so far, None before there is one.
-        best_parameters: its weights by name, as NumPy.
     """
 
     def __init__(
@@ -81,12 +77,9 @@ class Fit:
         cluster: Cluster | None = None,
     ) -> None:
         self.network = network
-        self.best: Epoch | None = None
-        self.best_parameters: dict[str, Any] = {}
         self._settings = settings
         self._top_k = 0 if settings.multi_label else settings.top_k
         self._inputs = inputs
-        self._folder = folder
         self._identity = identity
         self._should_stop = should_stop
         self._tracker = tracker
@@ -106,7 +99,23 @@ class Fit:
             identity,
             has_memory=self._cluster.kvstore_kind != DIST_ASYNC,
         )
+        self._keeper = Keeper(network, settings, folder, writes=self._cluster.rank == 0)
         self._saved_at = time.perf_counter()
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch whose weights won so far."""
+        return self._keeper.best
+
+    @property
+    def best_parameters(self) -> dict[str, Any]:
+        """Its weights by name, as NumPy."""
+        return self._keeper.weights
+
+    @property
+    def kept(self) -> list[str]:
+        """Files of weights that checkpoint_frequency asks for, of the epochs so far."""
+        return self._keeper.files(self.history)
 
     @property
     def history(self) -> list[Epoch]:
@@ -120,9 +129,9 @@ class Fit:
             TrainingError: the weights became infinite, a checkpoint is another job's, or the hosts
                 have not the same to do.
         """
-        self._check_same_job()
+        checks.same_job(self._cluster, self._identity)
         resumed = self._resumed()
-        self._check_same_place()
+        checks.same_place(self._cluster, self._progress)
         if self._tracker:  # its files are new, whatever a run before this one told
             for epoch in self.history:
                 self._tracker.epoch(epoch)
@@ -138,23 +147,6 @@ class Fit:
             if not ended:
                 break
         hold_statistics(self.network)  # as the network is to be saved
-
-    def _check_same_job(self) -> None:
-        """Hosts that take other steps would wait for each other for ever."""
-        if len(set(self._cluster.gathered(self._identity))) > 1:
-            raise TrainingError(
-                "the hosts have other hyperparameters or other photos, expected the same on all",
-                hint="S3DataDistributionType FullyReplicated: each host takes its part by itself",
-            )
-
-    def _check_same_place(self) -> None:
-        places = self._cluster.gathered([self._progress.epoch, self._progress.batch])
-        if any(place != places[0] for place in places):
-            told = "; ".join(f"epoch {epoch}, batch {batch}" for epoch, batch in places)
-            raise TrainingError(
-                f"the hosts' checkpoints are of {told}: expected the same on all",
-                hint="give all hosts the checkpoint folder of the first, or none",
-            )
 
     def _ended_early(self) -> bool:
         if stops_early(self._settings, self.history):
@@ -185,11 +177,11 @@ class Fit:
             start_batch=progress.batch,
             part=(self._cluster.rank, self._cluster.size),
         )
-        speed = _Speed(progress.photos)
+        speed = Speed(progress.photos)
         for batch in batches:
             self._step(batch)
             if progress.batch % BATCHES_BETWEEN_LINES == 0:
-                _log_speed(progress, speed.per_second(progress.photos))
+                progress.log(speed)
             stops, is_over = self._agreed(self._should_stop()), self._agreed(self._out_of_time())
             if stops:
                 logger.info("Stopped in epoch %d", number)
@@ -238,7 +230,7 @@ class Fit:
             round(progress.seconds, 3),
         )
         progress.end_epoch(epoch)
-        self._keep(epoch)
+        self._keeper.keep(self.history, self._snapshots.weights)
         if self._tracker:
             self._tracker.epoch(epoch)
         return True
@@ -264,44 +256,21 @@ class Fit:
         accuracy, loss = self._cluster.gathered([found.accuracy, found.loss])[0]
         return accuracy, loss
 
-    @property
-    def kept(self) -> list[str]:
-        """Files of weights that checkpoint_frequency asks for, of the epochs so far."""
-        numbers = [epoch.number for epoch in self.history if self._is_due(epoch.number)]
-        return [PARAMS_FILE.format(epoch=number) for number in numbers]
-
-    def _is_due(self, number: int) -> bool:
-        frequency = self._settings.checkpoint_frequency
-        return bool(frequency) and (number + 1) % frequency == 0
-
-    def _keep(self, epoch: Epoch) -> None:
-        """Copy the weights where they are the best so far, or due to be in the artifact."""
-        if self._is_due(epoch.number) and self._cluster.rank == 0:
-            path = self._folder / PARAMS_FILE.format(epoch=epoch.number)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            save_params(path, self.network, parameters(self.network))
-            logger.info('Saved checkpoint to "%s"', path)
-        if best_of(self.history, self._settings.image_shape[1]) != epoch:
-            return
-        if epoch.validation_accuracy is not None:
-            logger.info(
-                "Storing the best model with validation accuracy: %f", epoch.validation_accuracy
-            )
-        self.best = epoch
-        self.best_parameters = self._snapshots.weights()
-
     def _save(self) -> None:
         self._saved_at = time.perf_counter()
         if self._cluster.rank == 0:
-            self._snapshots.save(self._progress, self.best_parameters)
+            self._snapshots.save(self._progress, self._keeper.weights)
 
     def _resumed(self) -> bool:
         """Whether there was a checkpoint to go on from."""
         found = self._snapshots.restore()
         if found is None:
             return False
-        self._progress, self.best_parameters = found
-        self.best = best_of(self.history, self._settings.image_shape[1])
+        self._progress, best = found
+        self._keeper.restore(self.history, best)
+        if self._cluster.kvstore_kind == DIST_ASYNC:
+            batches = self._progress.epoch * self._steps + self._progress.batch
+            count_from(self._trainer, batches * self._cluster.size)
         return True
 
     def _start_head(self) -> None:
@@ -313,28 +282,5 @@ class Fit:
             settings.image_shape[1],
             seed=settings.seed,
             balanced="balanced" in (settings.class_weights, settings.sampling),
+            should_stop=self._should_stop,
         )
-
-
-class _Speed:
-    """Photos a second since it was made."""
-
-    def __init__(self, photos: int) -> None:
-        self._photos, self._start = photos, time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self._start
-
-    def per_second(self, photos: int) -> float:
-        return (photos - self._photos) / self.seconds
-
-
-def _log_speed(progress: Progress, speed: float) -> None:
-    logger.info(
-        "Epoch[%d] Batch [%d]\tSpeed: %.2f samples/sec\taccuracy=%f",
-        progress.epoch,
-        progress.batch,
-        speed,
-        progress.right / progress.photos,
-    )

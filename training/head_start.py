@@ -8,6 +8,7 @@ than either, on photos from elsewhere above all. It costs one look at every phot
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
@@ -15,10 +16,13 @@ import numpy as np
 
 from contracts import TrainingError
 from training.networks import PHOTO_CHANNELS, as_symbol, parameters
+from training.stopping import StoppedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from photo import Preparation
-    from training.channels import Channel
+    from training.channels import Batch, Channel
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,9 @@ _BATCH_SIZE = 32
 _ROUNDS, _ROUNDS_OF_MANY, _MANY = 1000, 50, 200
 """The regression's; with more than so many categories each is dear, and training goes on anyway."""
 
+_ROUNDS_AT_ONCE = 50
+"""Between two looks whether to stop; with the most photos and categories half a minute's work."""
+
 _NEVER = 10.0
 """How far below every other a category's bias is put of which there is no photo."""
 
@@ -45,6 +52,7 @@ def start_head(
     *,
     seed: int,
     balanced: bool,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Set the last dense layer's weights.
 
@@ -55,12 +63,15 @@ def start_head(
         size: of pictures, in pixels.
         seed: of the photos that are drawn where there are more than MOST_PHOTOS.
         balanced: whether all categories count alike, however many photos they have.
+        should_stop: asked behind every batch of photos, and between rounds of the regression.
 
     Raises:
         TrainingError: all photos are of one category.
+        StoppedError: `should_stop` says so.
     """
-    from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
+
+    from training.channels import Augmentation
 
     chosen = np.random.default_rng(seed).permutation(channel.photos)[:MOST_PHOTOS]
     labels = channel.labels[chosen]
@@ -70,12 +81,13 @@ def start_head(
             hint="leave it out",
         )
     scale = StandardScaler()
-    features = scale.fit_transform(_features(network, channel, preparation, size, chosen))
-    weight = "balanced" if balanced else None
-    rounds = _ROUNDS if len(np.unique(labels)) <= _MANY else _ROUNDS_OF_MANY
+    batches = channel.epoch(
+        size, preparation, _BATCH_SIZE, order=chosen, augmentation=Augmentation(), seed=0
+    )
+    body = _bound_body(network, size)
+    features = scale.fit_transform(_features(body, batches, len(chosen), should_stop))
     logger.info("A regression on %d photos is what the head begins with", len(labels))
-    found = LogisticRegression(C=INVERSE_PENALTY, max_iter=rounds, class_weight=weight)
-    found.fit(features, labels)
+    found = _regression(features, labels, balanced=balanced, should_stop=should_stop)
     logger.info(
         "The head begins with an accuracy of %f on %d photos",
         found.score(features, labels),
@@ -84,18 +96,44 @@ def start_head(
     _set(network, found, scale)
 
 
+def _regression(
+    features: Any, labels: Any, *, balanced: bool, should_stop: Callable[[], bool]
+) -> Any:
+    """A fitted scikit-learn LogisticRegression."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    rounds = _ROUNDS if len(np.unique(labels)) <= _MANY else _ROUNDS_OF_MANY
+    found = LogisticRegression(
+        C=INVERSE_PENALTY,
+        max_iter=_ROUNDS_AT_ONCE,
+        class_weight="balanced" if balanced else None,
+        warm_start=True,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # training goes on from there
+        for _ in range(0, rounds, _ROUNDS_AT_ONCE):
+            _check_wanted(should_stop)
+            found.fit(features, labels)
+            if found.n_iter_.max() < _ROUNDS_AT_ONCE:
+                break
+    return found
+
+
+def _check_wanted(should_stop: Callable[[], bool]) -> None:
+    if should_stop():
+        raise StoppedError("the job was stopped while its head start was worked out")
+
+
 def _features(
-    network: Any, channel: Channel, preparation: Preparation, size: int, chosen: Any
+    body: Any, batches: Iterable[Batch], photos: int, should_stop: Callable[[], bool]
 ) -> Any:
     """(N, F): what goes into the last dense layer."""
-    from training.channels import Augmentation
-
-    body = _bound_body(network, size)
-    batches = channel.epoch(
-        size, preparation, _BATCH_SIZE, order=chosen, augmentation=Augmentation(), seed=0
-    )
-    found = [body.forward(data=batch.data)[0].asnumpy() for batch in batches]
-    return np.concatenate(found).reshape(len(found) * _BATCH_SIZE, -1)[: len(chosen)]
+    found = []
+    for batch in batches:
+        _check_wanted(should_stop)
+        found.append(body.forward(data=batch.data)[0].asnumpy())
+    return np.concatenate(found).reshape(len(found) * _BATCH_SIZE, -1)[:photos]
 
 
 def _bound_body(network: Any, size: int) -> Any:

@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from training.effects import check_effects
 from training.settings import Declared, check, out_of_range, parsed
 
 if TYPE_CHECKING:
@@ -224,11 +225,6 @@ class Hyperparameters:
             ("head_start", not (self.head_start and self.multi_label), "0 with multi_label=1"),
             ("mixup", not (self.mixup and self.multi_label), "0 with multi_label=1"),
             (
-                "class_weights",
-                not (self.class_weights == "balanced" and self.multi_label),
-                "none with multi_label=1, whose classes use_weighted_loss=1 weighs",
-            ),
-            (
                 "sampling",
                 not (self.sampling == "balanced" and self.multi_label),
                 "natural with multi_label=1",
@@ -250,7 +246,8 @@ class Hyperparameters:
         tuning job) and are left out.
 
         Raises:
-            TrainingError: a name is unknown, or a value is outside its type or range.
+            TrainingError: a name is unknown, a value is outside its type or range, or it has no
+                effect beside the others.
         """
         values = parsed(cls, {k: v for k, v in strings.items() if not k.startswith("_")})
         if values.get("lr_scheduler_step"):
@@ -259,7 +256,9 @@ class Hyperparameters:
             values.setdefault("use_pretrained_model", True)
             if "num_layers" not in values:
                 values.setdefault("network", "pretrained")
-        return cls(**values)
+        settings = cls(**values)
+        check_effects(settings, strings)
+        return settings
 
     def document(self) -> dict[str, Any]:
         """The settings as JSON can hold them."""

@@ -17,12 +17,14 @@ from training import checkpoint, checks
 from training.artifact import Trained, write_artifact
 from training.channels import Augmentation, open_channel, read_dataset, read_tree
 from training.cluster import Cluster, started
+from training.effects import Situation, check_effects
 from training.fit import Fit, Inputs
 from training.hyperparameters import Hyperparameters
 from training.identity import identity
 from training.report import Examiner
-from training.start import Start, make_start
-from training.tracking import open_tracker
+from training.start import MODEL_CHANNEL, Start, make_start
+from training.stopping import StoppedError
+from training.tracking import tracked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from photo import Preparation
     from training.channels import Channel
     from training.environment import Environment
+    from training.tracking import Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +43,21 @@ def train(environment: Environment, should_stop: Callable[[], bool]) -> dict[str
     Of several hosts only the first writes an artifact; the card is then the same for all.
 
     Raises:
-        TrainingError: a hyperparameter or channel cannot be used, or the job was stopped before
-            an epoch at full picture size had ended.
+        TrainingError: a hyperparameter or channel cannot be used.
+        StoppedError: the job was stopped before an epoch at full picture size had ended.
     """
     began = time.perf_counter()
     settings = Hyperparameters.parse(environment.hyperparameters())
-    job = _prepare(environment, settings)
+    job = _prepare(environment, settings, should_stop)
     with started(environment, settings.kv_store or None) as cluster:
-        fit = _fit(environment, job, cluster, should_stop)
         if cluster.rank:
+            _fit(environment, job, cluster, should_stop)
             return {}
-        return _finish(environment, job, fit, should_stop, began)
+        with tracked(
+            settings, environment.output_data_dir, environment.job_name, should_stop
+        ) as tracker:
+            fit = _fit(environment, job, cluster, should_stop, tracker)
+            return _finish(environment, job, fit, should_stop, began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +72,40 @@ class Job:
     start: Start
 
 
-def _prepare(environment: Environment, settings: Hyperparameters) -> Job:
+def _prepare(
+    environment: Environment, settings: Hyperparameters, should_stop: Callable[[], bool]
+) -> Job:
     if settings.precision_dtype == "float16":
         logger.warning("precision_dtype=float16: trained in float32, which no CPU is slower at")
     mx.random.seed(settings.seed)
-    if not (environment.channel_dir("train") or "train" in environment.channel_inputs()):
+    if not environment.has_channel("train"):
         raise TrainingError("the job has no train channel", hint="give it one with a .rec file")
     size, resize = settings.image_shape[1], settings.resize or None
     folder = environment.base_dir / "input" / "data" / "train"
     named, preparation = read_dataset(folder, size, resize=resize)
     classes = checks.classes(settings, named)
-    channels = _open_channels(environment, settings, preparation, len(classes))
-    checks.samples(settings, channels["train"])
     start = make_start(settings, len(classes), environment)
+    check_effects(settings, environment.hyperparameters(), _situation(environment, start))
+    channels = _open_channels(environment, settings, preparation, len(classes), should_stop)
+    checks.samples(settings, channels["train"])
     return Job(settings, channels, classes, read_tree(folder), start.prepared(preparation), start)
 
 
+def _situation(environment: Environment, start: Start) -> Situation:
+    return Situation(
+        goes_on=environment.has_channel(MODEL_CHANNEL),
+        keeps_network=start.keeps_network,
+        validates=environment.has_channel("validation"),
+        hosts=len(environment.resources().hosts),
+    )
+
+
 def _open_channels(
-    environment: Environment, settings: Hyperparameters, preparation: Preparation, classes: int
+    environment: Environment,
+    settings: Hyperparameters,
+    preparation: Preparation,
+    classes: int,
+    should_stop: Callable[[], bool],
 ) -> dict[str, Channel]:
     """Those that the job has, of train, validation and test."""
     channels = {}
@@ -94,6 +117,7 @@ def _open_channels(
             environment.scratch_dir,
             classes=classes,
             multi_label=settings.multi_label,
+            should_stop=should_stop,
         )
         if channel is not None:
             checks.labels(channel, classes)
@@ -102,7 +126,11 @@ def _open_channels(
 
 
 def _fit(
-    environment: Environment, job: Job, cluster: Cluster, should_stop: Callable[[], bool]
+    environment: Environment,
+    job: Job,
+    cluster: Cluster,
+    should_stop: Callable[[], bool],
+    tracker: Tracker | None = None,
 ) -> Fit:
     """Train; the network then holds its best weights."""
     settings, channels = job.settings, job.channels
@@ -114,9 +142,6 @@ def _fit(
         _augmentation(settings),
     )
     used = [channel for name, channel in channels.items() if name != "test"]
-    tracker = None
-    if cluster.rank == 0:
-        tracker = open_tracker(settings, environment.output_data_dir, environment.job_name)
     fit = Fit(
         job.start.network,
         settings,
@@ -127,13 +152,9 @@ def _fit(
         tracker=tracker,
         cluster=cluster,
     )
-    try:
-        fit.run()
-    finally:
-        if tracker:
-            tracker.close()
+    fit.run()
     if fit.best is None:
-        raise TrainingError("the job was stopped before its first epoch at full size had ended")
+        raise StoppedError("the job was stopped before its first epoch at full size had ended")
     for name, parameter in job.start.network.collect_params().items():
         parameter.set_data(mx.nd.array(fit.best_parameters[name]))
     return fit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import tempfile
 import types
@@ -70,7 +71,7 @@ def export_onnx(
         path = Path(folder) / "model.onnx"
         mx_onnx.export_model(
             logits,
-            params,
+            {**params, **_fixed_scales(logits, params)},
             [(1, *shape)],
             np.float32,
             str(path),
@@ -83,6 +84,22 @@ def export_onnx(
     _end_in_probabilities(model, temperature, multi_label=multi_label)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def _fixed_scales(logits: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """1 for each scale that a batch norm does not look at (`fix_gamma`), whatever is stored for it.
+
+    MXNet's exporter has ONNX, which knows no such option, scale by what is stored.
+    """
+    nodes = json.loads(logits.tojson())["nodes"]
+    norms = [node for node in nodes if node["op"].startswith("BatchNorm")]
+    fixed = [node for node in norms if _option(node, "fix_gamma", "True") in {"True", "1"}]
+    names = [nodes[node["inputs"][1][0]]["name"] for node in fixed]
+    return {name: params[name].ones_like() for name in names}
+
+
+def _option(node: dict[str, Any], name: str, default: str) -> str:
+    return str(node.get("attrs", {}).get(name, default))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
-"""How far a training has come: what a checkpoint holds of it besides arrays."""
+"""How far a training has come, and how fast: what a checkpoint holds of it besides arrays."""
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,25 @@ from training.history import Epoch
 
 if TYPE_CHECKING:
     from training.steps import Seen
+
+
+logger = logging.getLogger(__name__)
+
+
+class Speed:
+    """Photos a second since it was made, when `photos` had been seen."""
+
+    def __init__(self, photos: int) -> None:
+        self._photos, self._start = photos, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Since then."""
+        return time.perf_counter() - self._start
+
+    def per_second(self, photos: int) -> float:
+        """The mean since then; `photos` have been seen by now."""
+        return (photos - self._photos) / self.seconds
 
 
 @dataclass(slots=True)
@@ -48,6 +68,16 @@ class Progress:
         self.right += seen.right
         self.among += seen.among
         self.loss += seen.loss
+
+    def log(self, speed: Speed) -> None:
+        """Tell of the epoch under way, in the built-in algorithm's words."""
+        logger.info(
+            "Epoch[%d] Batch [%d]\tSpeed: %.2f samples/sec\taccuracy=%f",
+            self.epoch,
+            self.batch,
+            speed.per_second(self.photos),
+            self.right / self.photos,
+        )
 
     def end_epoch(self, epoch: Epoch) -> None:
         """Go on to the next."""

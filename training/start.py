@@ -11,7 +11,6 @@ import mxnet as mx
 from contracts import TrainingError
 from training.networks import NETWORKS, build, initialise, short_name
 from training.pretrained import Pretrained, build_symbol, load, transfer
-from training.settings import out_of_range
 
 if TYPE_CHECKING:
     from photo import Preparation
@@ -41,6 +40,11 @@ class Start:
     name: str
     origin: Pretrained | None = None
 
+    @property
+    def keeps_network(self) -> bool:
+        """Whether the network came with the weights, whatever the settings say of networks."""
+        return self.origin is not None and self.origin.symbol is not None
+
     def prepared(self, preparation: Preparation) -> Preparation:
         """As photos are to be prepared: normalised as those that the weights were learnt on."""
         if self.origin is None or self.origin.mean is None or self.origin.std is None:
@@ -58,7 +62,6 @@ def make_start(settings: Hyperparameters, classes: int, environment: Environment
     if model is not None:
         return _transferred(load(str(model)), settings, classes)
     if not settings.use_pretrained_model:
-        _check_learns(settings)
         return _drawn(_name(settings), settings, classes)
     address = settings.pretrained or _name(settings)
     try:
@@ -71,17 +74,6 @@ def make_start(settings: Hyperparameters, classes: int, environment: Environment
             hint="name them, pretrained=FILE or URL; weights come with efficientnet-lite0",
         ) from error
     return _transferred(origin, settings, classes)
-
-
-def _check_learns(settings: Hyperparameters) -> None:
-    """Refuse to hold what has yet to learn."""
-    for name in ("frozen_layers", "freeze_epochs", "freeze_statistics", "head_start"):
-        if getattr(settings, name):
-            raise out_of_range(
-                name,
-                getattr(settings, name),
-                "0 without pretrained weights or a model channel, as all has yet to learn",
-            )
 
 
 def _name(settings: Hyperparameters) -> str:
@@ -137,7 +129,7 @@ def _known(origin: Pretrained) -> str:
 
 
 def _from_symbol(origin: Pretrained, settings: Hyperparameters, classes: int) -> Start:
-    """A former artifact's own network, whatever the settings say of networks."""
+    """A former artifact's own network."""
     network = build_symbol(origin, classes)
     network.initialize(mx.init.Xavier())
     network.collect_params(_NORMS).setattr("wd_mult", 0.0)

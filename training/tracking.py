@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from contracts import TrainingError
+from training.stopping import StoppedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from training.history import Epoch
@@ -23,27 +26,51 @@ _FIGURES = {
 }
 
 
+FINISHED, FAILED, KILLED = "FINISHED", "FAILED", "KILLED"
+"""How a job ends, in MLflow's words (`mlflow.entities.RunStatus`)."""
+
+
 class Tracker(Protocol):
     """Is told what happens in a training."""
 
     def epoch(self, epoch: Epoch) -> None:
         """An epoch has ended."""
 
-    def close(self) -> None:
-        """The training has."""
+    def close(self, ending: str) -> None:
+        """The job has: FINISHED, FAILED or KILLED."""
 
 
-def open_tracker(settings: Hyperparameters, folder: Path, job_name: str) -> Tracker | None:
-    """The tracker that `tracking` names, or None.
+@contextlib.contextmanager
+def tracked(
+    settings: Hyperparameters, folder: Path, job_name: str, should_stop: Callable[[], bool]
+) -> Iterator[Tracker | None]:
+    """The tracker that `tracking` names, or None; at the block's end it is told how that came.
 
     Args:
         settings: of the job; MLflow is told all of them.
         folder: of the job's output: where event files, or MLflow's runs, are put.
         job_name: names the run; may be empty.
+        should_stop: whether the job was told to end, which counts though it leaves a model.
 
     Raises:
         TrainingError: the library is not installed.
     """
+    tracker = _opened(settings, folder, job_name)
+    if tracker is None:
+        yield None
+        return
+    ending = FAILED
+    try:
+        yield tracker
+        ending = KILLED if should_stop() else FINISHED
+    except (StoppedError, KeyboardInterrupt):
+        ending = KILLED
+        raise
+    finally:
+        tracker.close(ending)
+
+
+def _opened(settings: Hyperparameters, folder: Path, job_name: str) -> Tracker | None:
     try:
         if settings.tracking == "tensorboard":
             return TensorBoard(folder / "tensorboard")
@@ -81,7 +108,7 @@ class TensorBoard:
         )
         self._writer.flush()
 
-    def close(self) -> None:
+    def close(self, ending: str) -> None:  # noqa: ARG002 - event files have no word for it
         """Write what is left."""
         self._writer.close()
 
@@ -105,9 +132,9 @@ class MLflow:
         """One point on each curve."""
         self._mlflow.log_metrics(_figures(epoch), step=epoch.number)
 
-    def close(self) -> None:
+    def close(self, ending: str) -> None:
         """The run has ended."""
-        self._mlflow.end_run()
+        self._mlflow.end_run(ending)
 
 
 def _figures(epoch: Epoch) -> dict[str, float]:

@@ -38,6 +38,7 @@ class Timing:
         wait_for_healthy: that an invocation waits for a container that is being restarted.
         log_interval: between two looks at a log.
         checkpoint_interval: between two mirrorings of /opt/ml/checkpoints.
+        upload_retry: before a job's result that S3 refused is offered again; doubles each time.
         shutdown: from SIGTERM to SIGKILL when the plane itself stops.
     """
 
@@ -53,6 +54,7 @@ class Timing:
     wait_for_healthy: float = 10
     log_interval: float = 0.5
     checkpoint_interval: float = 5
+    upload_retry: float = 2
     shutdown: float = 3
 
     def __post_init__(self) -> None:

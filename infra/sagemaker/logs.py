@@ -103,7 +103,8 @@ class CloudWatchLogs:
 class LogFollower:
     """Follows one log file into one stream, from the beginning.
 
-    With `rotate`, a long file is emptied once all of it has been shipped.
+    With `rotate`, a long file is emptied once all of it has been shipped. A file `ledger` remembers
+    how much has been: the next follower of the same log and the same ledger begins there.
     """
 
     path: Path
@@ -112,6 +113,7 @@ class LogFollower:
     sink: LogSink
     threads: Threads
     rotate: bool = False
+    ledger: Path | None = None
     _offset: int = 0
     _lock: Lock = field(default_factory=Lock)
 
@@ -119,6 +121,7 @@ class LogFollower:
     async def shipping(self, interval_seconds: float) -> AsyncIterator[None]:
         """Ship what is new every so often; at the end the rest, a line without its end included."""
         self.path.touch()
+        self._offset = self._remembered()
         following = asyncio.create_task(self._follow(interval_seconds))
         try:
             yield
@@ -145,6 +148,16 @@ class LogFollower:
             self._offset += consumed
             if self.rotate and self._offset >= ROTATE_BYTES:
                 self._empty()
+            if self.ledger:
+                self.ledger.write_text(str(self._offset))
+
+    def _remembered(self) -> int:
+        """How many bytes were shipped before; none where the ledger tells nothing of this file."""
+        try:
+            offset = int(self.ledger.read_text()) if self.ledger else 0
+        except (FileNotFoundError, ValueError):
+            return 0
+        return offset if 0 <= offset <= self.path.stat().st_size else 0
 
     def _read(self, *, whole: bool) -> tuple[list[str], int]:
         """The next batch of lines, and how many bytes of the file they are."""

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mypy_boto3_s3.client import S3Client
@@ -76,8 +76,14 @@ class ObjectStore(Protocol):
     def exists(self, location: S3Location) -> bool:
         """Whether there is an object at exactly this key."""
 
-    def download(self, location: S3Location, path: Path) -> None:
-        """Write an object to `path`, whose folder exists."""
+    def download(
+        self, location: S3Location, path: Path, on_piece: Callable[[], None] | None = None
+    ) -> None:
+        """Write an object to `path`, whose folder exists.
+
+        `on_piece` is called, in any thread, whenever some more has come; what it raises ends the
+        download, and nothing is left at `path`.
+        """
 
     def read(self, location: S3Location) -> Iterator[bytes]:
         """The bytes of an object in pieces, as they come; raises while it is iterated over."""
@@ -136,10 +142,17 @@ class S3ObjectStore:
                 raise
         return True
 
-    def download(self, location: S3Location, path: Path) -> None:
+    def download(
+        self, location: S3Location, path: Path, on_piece: Callable[[], None] | None = None
+    ) -> None:
         """See ObjectStore."""
+
+        def note(_bytes: int) -> None:
+            if on_piece:
+                on_piece()
+
         with _refusals(location):
-            self._client.download_file(location.bucket, location.key, str(path))
+            self._client.download_file(location.bucket, location.key, str(path), Callback=note)
 
     def read(self, location: S3Location) -> Iterator[bytes]:
         """See ObjectStore."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,12 @@ from infra.sagemaker.object_store import S3Location
 from infra.sagemaker.training_sources import prefix_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from infra.sagemaker.object_store import ObjectStore
+
+logger = logging.getLogger(__name__)
 
 Signature = tuple[int, int]
 """Size, and time of modification in nanoseconds."""
@@ -40,10 +44,11 @@ class CheckpointMirror:
         # The last mirroring may begin while a regular one, no longer awaited, is still under way.
         self._one_at_a_time = threading.Lock()
 
-    def restore(self) -> None:
+    def restore(self, on_piece: Callable[[], None] | None = None) -> None:
         """Fetch what is stored, except over files that are newer here than what is stored of them.
 
-        Those are what a run that was interrupted on this machine left.
+        Those are what a run that was interrupted on this machine left. `on_piece` is called
+        whenever some more has come; what it raises ends the fetching.
         """
         prefix = self._location.child("")
         inside = S3Location(prefix.bucket, f"{prefix.key}/" if prefix.key else "")
@@ -52,7 +57,7 @@ class CheckpointMirror:
             name, path = str(one.path), self._folder / one.path
             if present.get(name) == self._stored.get(name):  # absent, or as it was stored
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._objects.download(one.location, path)
+                self._objects.download(one.location, path, on_piece)
                 self._stored[name] = _signature(path)
         self._note(before)
 
@@ -96,7 +101,15 @@ def _signature(path: Path) -> Signature:
 
 
 def _read(ledger: Path) -> dict[str, Signature]:
+    """What the ledger says; nothing where it is damaged, as after a loss of power.
+
+    Then files that are here count as newer than what is stored, and all of them are sent again.
+    """
     if not ledger.is_file():
         return {}
-    entries: dict[str, list[int]] = json.loads(ledger.read_text())
-    return {name: (size, modified) for name, (size, modified) in entries.items()}
+    try:
+        entries = json.loads(ledger.read_text())
+        return {name: (int(size), int(time)) for name, (size, time) in entries.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        logger.warning("%s is damaged (%r): all checkpoints are mirrored anew", ledger, error)
+        return {}

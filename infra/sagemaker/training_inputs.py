@@ -9,6 +9,7 @@ from infra.sagemaker.training_hosts import resource_configuration
 from infra.sagemaker.training_sources import stored_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from infra.sagemaker.documents import Document
@@ -52,9 +53,17 @@ def _channel_configuration(channel: dict[str, Any], job: Document) -> dict[str, 
 
 
 def download_channel(
-    objects: ObjectStore, source: ChannelSource, base: Path, *, host: Host, hosts: int
+    objects: ObjectStore,
+    source: ChannelSource,
+    base: Path,
+    *,
+    host: Host,
+    hosts: int,
+    on_piece: Callable[[], None] | None = None,
 ) -> None:
     """Copy the host's share of a channel's objects to /opt/ml/input/data/<channel>.
+
+    `on_piece` is called whenever some more has come; what it raises ends the copying.
 
     Raises:
         StorageError: nothing is there, a manifest is malformed, or S3 refuses.
@@ -65,4 +74,4 @@ def download_channel(
     for one in source.share(found, epoch=0, host=host.index, hosts=hosts):
         path = folder / one.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        objects.download(one.location, path)
+        objects.download(one.location, path, on_piece)

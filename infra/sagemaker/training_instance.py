@@ -20,6 +20,7 @@ from infra.sagemaker.training_sources import PIPE, ChannelSource, read_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from infra.sagemaker.context import PlaneContext
     from infra.sagemaker.training_hosts import Host
@@ -46,8 +47,9 @@ class Instance:
     ) -> None:
         self._context, self._job, self._host, self._hosts = context, job, host, hosts
         self._on_pipe_error = on_pipe_error
-        self.folder = context.work / TRAINING_JOB / job["TrainingJobName"] / host.name
-        self.base, self.log = self.folder / "ml", self.folder / "container.log"
+        self.folder: Path = context.work / TRAINING_JOB / job["TrainingJobName"] / host.name
+        self.base: Path = self.folder / "ml"
+        self.log: Path = self.folder / "container.log"
         self.mirror: CheckpointMirror | None = None
         self._pipes: list[ChannelPipe] = []
         self._container: Container | None = None
@@ -79,8 +81,11 @@ class Instance:
                 self.folder / "checkpoints.json",
             )
 
-    def fetch_channels(self) -> None:
+    def fetch_channels(self, on_piece: Callable[[], None]) -> None:
         """Download what comes as files, and find out what pipes are to stream. Blocks.
+
+        Args:
+            on_piece: called whenever some more has come; what it raises ends the downloading.
 
         Raises:
             StorageError: nothing is there, a manifest is malformed, or S3 refuses.
@@ -102,7 +107,9 @@ class Instance:
                     )
                 )
             else:
-                download_channel(objects, source, self.base, host=self._host, hosts=count)
+                download_channel(
+                    objects, source, self.base, host=self._host, hosts=count, on_piece=on_piece
+                )
 
     def checkpoint_files(self) -> int:
         """How many there are. Blocks."""
@@ -134,21 +141,40 @@ class Instance:
         assert self._container is not None  # noqa: S101 - the caller's order
         return self._container
 
+    @property
+    def _failure_file(self) -> Path:
+        return self.base / "output/failure"
+
+    def failed_at(self, ended_at: float) -> float:
+        """When the container failed, in seconds since 1970: it may take a while to end after that.
+
+        Args:
+            ended_at: when its end was noticed.
+        """
+        try:
+            return min(ended_at, self._failure_file.stat().st_mtime)
+        except FileNotFoundError:
+            return ended_at
+
     def failure_reason(self, code: int) -> str:
         """Why the container ended with an exit code other than 0."""
-        failure = self.base / "output/failure"
-        if failure.is_file():
-            with failure.open(errors="replace") as text:
+        if self._failure_file.is_file():
+            with self._failure_file.open(errors="replace") as text:
                 return f"AlgorithmError: {text.read(FAILURE_CHARACTERS)}"
         cause = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
         where = f"{self.name}: " if len(self._hosts) > 1 else ""
         return f"AlgorithmError: {where}{cause}; the end of its log:\n{tail(self.log)}"
 
     def log_follower(self) -> LogFollower:
-        """Follows the container's log into a stream of this host's own."""
+        """Follows the container's log into a stream of this host's own.
+
+        Where the plane was restarted while the job ran, from where the run before was followed to.
+        """
         stream = f"{self._job['TrainingJobName']}/{self.name}-{int(now())}"
-        context = self._context
-        return LogFollower(self.log, TRAINING_GROUP, stream, context.logs, context.log_threads)
+        context, ledger = self._context, self.folder / "shipped"
+        return LogFollower(
+            self.log, TRAINING_GROUP, stream, context.logs, context.log_threads, ledger=ledger
+        )
 
     def _spec(self) -> ContainerSpec:
         context, job = self._context, self._job

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
+import json
 import logging
 import shutil
 from typing import TYPE_CHECKING
 
 from contracts import ARTIFACT_FILE, SnapshelfError
-from infra.sagemaker.artifacts import pack
 from infra.sagemaker.documents import TRAINING_JOB, Document, now
 from infra.sagemaker.metrics import final_metrics
-from infra.sagemaker.object_store import S3Location
+from infra.sagemaker.object_store import StorageError
 from infra.sagemaker.training_hosts import hosts_of
 from infra.sagemaker.training_instance import FAILURE_CHARACTERS, Instance
+from infra.sagemaker.training_results import Results
+from infra.sagemaker.training_supervision import Ending, Outcome, stop_all, supervise
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,12 +28,8 @@ logger = logging.getLogger(__name__)
 OUTPUT_FILE = "output.tar.gz"
 
 
-class Ending(enum.Enum):
-    """Why the containers are no longer running."""
-
-    EXITED = "exited"
-    STOPPED = "stopped"
-    OUT_OF_TIME = "out of time"
+class UnwantedError(Exception):
+    """The job is to end while its input is still being downloaded."""
 
 
 class TrainingRun:
@@ -41,6 +38,9 @@ class TrainingRun:
     def __init__(self, context: PlaneContext, job: Document, *, resumed: bool = False) -> None:
         self._context, self._job, self._resumed = context, job, resumed
         self._folder = context.work / TRAINING_JOB / job["TrainingJobName"]
+        self._results = Results(context, job, self._folder)
+        self._outcome_file = self._folder / "outcome.json"
+        self._cancelled = False
         self._stop_requested, self._pipe_failed = asyncio.Event(), asyncio.Event()
         self._pipe_error: Exception | None = None
         self._loop = asyncio.get_running_loop()
@@ -69,19 +69,46 @@ class TrainingRun:
         Cancelled, it ends the containers and leaves the job unfinished, to be run again from its
         checkpoints.
         """
-        interval = self._context.timing.log_interval
+        run = self._context.threads.run
+        outcome = None
         try:
+            outcome = await run(self._outcome_before)
+            keep = self._stop_requested.is_set() or outcome is not None
             for one in self._instances:
-                keep = self._stop_requested.is_set()
-                await self._context.threads.run(one.make_folder, keep=keep)
+                await run(one.make_folder, keep=keep)
             async with contextlib.AsyncExitStack() as logs:
+                interval = self._context.timing.log_interval
                 for one in self._instances:
                     await logs.enter_async_context(one.log_follower().shipping(interval))
-                ending, failed = await self._run_containers()
-            await self._upload_results(ending, failed)  # logs are whole before the job has ended
+                outcome = outcome or await self._run_containers()
+            await run(self._note_outcome, outcome)
+            await self._upload_results(outcome)  # logs are whole before the job has ended
+        except asyncio.CancelledError:
+            self._cancelled = True  # for downloads, whose threads are not
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the job must end with it
             self._end("Failed", "Failed", self._failure(error))
-        await self._context.threads.run(shutil.rmtree, self._folder, ignore_errors=True)
+            if outcome is not None:  # there may be a model
+                await self._results.keep()
+        await run(shutil.rmtree, self._folder, ignore_errors=True)
+
+    def _outcome_before(self) -> Outcome | None:
+        """Of the containers, where the plane ended while their results were being stored. Blocks.
+
+        To run the job again would cost all of its training, if it left no checkpoint.
+        """
+        if not (self._resumed and self._outcome_file.is_file()):
+            return None
+        ending, failed = json.loads(self._outcome_file.read_text())
+        return Ending(ending), failed
+
+    def _note_outcome(self, outcome: Outcome) -> None:
+        """For a run after this one. Written whole or not at all. Blocks."""
+        ending, failed = outcome
+        partial = self._outcome_file.with_suffix(".new")
+        with contextlib.suppress(OSError):  # a full disk: then there is only this run
+            partial.write_text(json.dumps([ending.value, failed]))
+            partial.replace(self._outcome_file)
 
     def _failure(self, error: Exception) -> str:
         if isinstance(error, SnapshelfError):
@@ -89,11 +116,20 @@ class TrainingRun:
         logger.error("training job %s", self._job["TrainingJobName"], exc_info=error)
         return "InternalServerError: see the local cloud's own log."
 
-    async def _run_containers(self) -> tuple[Ending, str | None]:
+    def _check_wanted(self) -> None:
+        """Called in threads, whenever some more of the input has come."""
+        if self._cancelled or self._stop_requested.is_set():
+            raise UnwantedError
+
+    async def _run_containers(self) -> Outcome:
         """How they ended, and the reason where one failed."""
         if self._stop_requested.is_set():
             return Ending.STOPPED, None
-        await self._prepare()
+        try:
+            await self._prepare()
+        except (UnwantedError, StorageError):
+            if not self._stop_requested.is_set():
+                raise
         if self._stop_requested.is_set():
             return Ending.STOPPED, None
         self._advance("Training", "Training image download completed. Training in progress.")
@@ -101,26 +137,35 @@ class TrainingRun:
             for one in self._instances:
                 one.start()
             async with self._mirrored_checkpoints():
-                return await self._supervise()
+                return await self._supervised()
         finally:
-            await self._stop_all(self._context.timing.shutdown)
+            await stop_all(self._instances, self._context.timing.shutdown)
             for one in self._instances:
                 await self._context.threads.run(one.close_pipes)
 
-    async def _stop_all(self, grace_seconds: float) -> None:
-        await asyncio.gather(*(one.stop(grace_seconds) for one in self._instances))
+    async def _supervised(self) -> Outcome:
+        ending, failed = await supervise(
+            self._instances,
+            seconds=self._job["StoppingCondition"]["MaxRuntimeInSeconds"],
+            stop=self._stop_requested,
+            broken=self._pipe_failed,
+            grace_seconds=self._context.timing.training_stop,
+        )
+        if ending is Ending.BROKEN and self._pipe_error:
+            return ending, self._failure(self._pipe_error)
+        return ending, failed
 
     async def _prepare(self) -> None:
         """Everything under /opt/ml that the containers are to find."""
         run = self._context.threads.run
         self._advance("Downloading", "Downloading input data")
         for one in self._instances:
-            await run(one.fetch_channels)
+            await run(one.fetch_channels, self._check_wanted)
         if self._resumed:  # what a host had not yet mirrored, the others are to find as well
             await self._mirror_once()
         for one in self._instances:
             if one.mirror:
-                await run(one.mirror.restore)
+                await run(one.mirror.restore, self._check_wanted)
             if self._resumed:
                 found = await run(one.checkpoint_files)
                 with one.log.open("a") as log:
@@ -129,74 +174,50 @@ class TrainingRun:
                         f"from {found} checkpoint files.\n"
                     )
 
-    async def _supervise(self) -> tuple[Ending, str | None]:
-        """Wait until all have exited or one has failed, until told to stop, or the time's end."""
-        exits = {asyncio.create_task(one.wait()): one for one in self._instances}
-        stopped = asyncio.create_task(self._stop_requested.wait())
-        broken = asyncio.create_task(self._pipe_failed.wait())
-        limit = self._job["StoppingCondition"]["MaxRuntimeInSeconds"]
-        end = self._loop.time() + limit
-        try:
-            while pending := [task for task in exits if not task.done()]:
-                await asyncio.wait(
-                    {*pending, stopped, broken},
-                    timeout=max(0, end - self._loop.time()),
-                    return_when="FIRST_COMPLETED",
-                )
-                done = [task for task in exits if task.done()]
-                if len(done) == len(exits) or any(task.result() != 0 for task in done):
-                    break
-                if stopped.done() or broken.done() or self._loop.time() >= end:
-                    return await self._stop_early(stopped=stopped.done(), broken=broken.done())
-            failed = [(one, task.result()) for task, one in exits.items() if task.done()]
-            reasons = [one.failure_reason(code) for one, code in failed if code != 0]
-            if reasons:
-                await self._stop_all(self._context.timing.training_stop)
-            return Ending.EXITED, reasons[0] if reasons else None
-        finally:
-            for task in (*exits, stopped, broken):
-                task.cancel()
-
-    async def _stop_early(self, *, stopped: bool, broken: bool) -> tuple[Ending, str | None]:
-        """End containers that are still running; the reason is what ended a channel's streaming."""
-        await self._stop_all(self._context.timing.training_stop)
-        if broken and self._pipe_error:
-            return Ending.EXITED, self._failure(self._pipe_error)
-        return (Ending.STOPPED if stopped else Ending.OUT_OF_TIME), None
-
-    async def _upload_results(self, ending: Ending, failed: str | None) -> None:
+    async def _upload_results(self, outcome: Outcome) -> None:
         """Store what the containers left, then write the job's end."""
-        run = self._context.threads.run
-        await self._mirror_once()
-        if any(any((one.base / "output/data").iterdir()) for one in self._instances):
-            await run(self._upload, "output/data", OUTPUT_FILE)
+        ending, failed = outcome
+        kept = not await self._checkpoints_stored()
+        try:
+            await self._upload_output()
+            if failed is None:
+                await self._upload_model()
+        except (StorageError, OSError) as error:
+            kept = True
+            logger.warning("training job %s: %s", self._job["TrainingJobName"], error)
+            failed = failed or f"ClientError: Artifact upload failed: {error}"
+        if kept:
+            place = await self._results.keep()
+            failed = failed and f"{failed} ({_KEPT} {place})"
         if failed is not None:
             self._end("Failed", "Failed", failed)
-            return
+        else:
+            self._end(*_FINAL_STATUS[ending])
+
+    async def _checkpoints_stored(self) -> bool:
+        """Mirror them a last time: False where S3 refuses, which is no reason to lose the model."""
+        try:
+            await self._results.insist(self._mirror)
+        except (StorageError, OSError) as error:
+            job = self._job["TrainingJobName"]
+            logger.warning("training job %s: checkpoints are not stored: %s", job, error)
+            return False
+        return True
+
+    async def _upload_output(self) -> None:
+        folders = [one.base / "output/data" for one in self._instances]
+        if any(any(folder.iterdir()) for folder in folders):
+            await self._results.upload(folders, OUTPUT_FILE)
+
+    async def _upload_model(self) -> None:
         self._advance("Uploading", "Uploading generated training model")
-        location = await run(self._upload, "model", ARTIFACT_FILE)
+        folders = [one.base / "model" for one in self._instances]
+        location = await self._results.upload(folders, ARTIFACT_FILE)
         self._job["ModelArtifacts"] = {"S3ModelArtifacts": str(location)}
         if definitions := self._job["AlgorithmSpecification"].get("MetricDefinitions"):
-            metrics = await run(final_metrics, self._instances[0].log, definitions)
+            log = self._instances[0].log
+            metrics = await self._context.threads.run(final_metrics, log, definitions)
             self._job["FinalMetricDataList"] = metrics
-        self._end(*_FINAL_STATUS[ending])
-
-    def _upload(self, folder: str, name: str) -> S3Location:
-        """One archive of what all hosts left in a folder.
-
-        SageMaker joins them too, and asks that names do not clash (developer guide, *How Amazon
-        SageMaker Processes Training Output*); where they do, the first host's file is taken.
-        """
-        archive = self._folder / name
-        clashing = pack([one.base / folder for one in self._instances], archive)
-        if clashing:
-            job = self._job["TrainingJobName"]
-            logger.warning("training job %s: several hosts wrote %s", job, ", ".join(clashing))
-        output = S3Location.parse(self._job["OutputDataConfig"]["S3OutputPath"])
-        location = output.child(self._job["TrainingJobName"], "output", name)
-        self._context.objects.upload(archive, location)
-        archive.unlink()
-        return location
 
     @contextlib.asynccontextmanager
     async def _mirrored_checkpoints(self) -> AsyncIterator[None]:
@@ -218,9 +239,13 @@ class TrainingRun:
                 logger.exception("checkpoints are not mirrored now")
 
     async def _mirror_once(self) -> None:
+        await self._context.threads.run(self._mirror)
+
+    def _mirror(self) -> None:
+        """Blocks."""
         for one in self._instances:
             if one.mirror:
-                await self._context.threads.run(one.mirror.store)
+                one.mirror.store()
 
     def _advance(self, status: str, message: str) -> None:
         """Enter a secondary status."""
@@ -245,6 +270,8 @@ class TrainingRun:
         job["SecondaryStatusTransitions"][-1]["EndTime"] = moment
         self._context.store.put(TRAINING_JOB, job["TrainingJobName"], job)
 
+
+_KEPT = "what the job left is kept in"
 
 _FINAL_STATUS = {
     Ending.EXITED: ("Completed", "Completed", "Training job completed"),

@@ -27,7 +27,7 @@ _NOISE = ("DeprecationWarning",)
     "--network",
     metavar="NAME",
     help="resnet34, efficientnet-lite0, ...: see docs/training.md.  [default: resnet34, or that "
-    "of --pretrained]",
+    "of --pretrained or --model]",
 )
 @click.option("--epochs", type=click.IntRange(min=1), default=6, show_default=True)
 @click.option(
@@ -86,7 +86,7 @@ def train_command(  # one keyword for each option
     hyperparameters = {
         "epochs": str(epochs),
         "image_shape": f"3,{size},{size}",
-        **_chosen(network, pretrained),
+        **_chosen(network, pretrained, goes_on=bool(model)),
         **_manner(given, learnt_elsewhere=bool(pretrained), goes_on=bool(model)),
         **({"max_minutes": str(max_minutes)} if max_minutes else {}),
         **given,
@@ -95,8 +95,9 @@ def train_command(  # one keyword for each option
     _print(card, out, as_json=as_json)
 
 
-def _chosen(network: str | None, pretrained: str | None) -> dict[str, str]:
-    chosen = {} if network is None and pretrained else {"network": network or "resnet34"}
+def _chosen(network: str | None, pretrained: str | None, *, goes_on: bool) -> dict[str, str]:
+    follows = network is None and (pretrained or goes_on)
+    chosen = {} if follows else {"network": network or "resnet34"}
     if pretrained is None:
         return chosen
     # The job runs in a folder of its own.

@@ -17,7 +17,7 @@ from training.channels.stream import CLASS_ID, MULTI_HOT, piped_photos
 from training.environment import ChannelInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from photo import Preparation
@@ -40,6 +40,7 @@ class _Opening:
     name: str
     preparation: Preparation
     scratch: Path
+    should_stop: Callable[[], bool]
 
     @property
     def folder(self) -> Path:
@@ -54,6 +55,7 @@ def open_channel(
     *,
     classes: int = 0,
     multi_label: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Channel | None:
     """Open one of a job's channels, or None where the job has none of that name.
 
@@ -68,11 +70,13 @@ def open_channel(
         scratch: a folder for what is made; it must outlive the channel.
         classes: how many the job has, 0 where it is not known.
         multi_label: whether a photo may have several labels.
+        should_stop: asked before every photo that is prepared.
 
     Raises:
+        StoppedError: `should_stop` says so.
         TrainingError: the channel is of no known form, damaged, or holds other labels.
     """
-    opening = _Opening(environment, name, preparation, scratch)
+    opening = _Opening(environment, name, preparation, scratch, should_stop)
     source = environment.channel_inputs().get(name, ChannelInput())
     _check_source(name, source)
     if source.is_pipe:
@@ -157,6 +161,7 @@ def _packed(opening: _Opening, photos: Iterable[GivenPhoto]) -> Channel:
         opening.scratch / f"{opening.name}.rec",
         reports=opening.environment.output_data_dir / opening.name,
         threads=opening.environment.threads,
+        should_stop=opening.should_stop,
     )
     return Channel.read(opening.name, opening.folder, [packed.file])
 

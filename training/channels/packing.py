@@ -16,9 +16,10 @@ from photo import prepare_stored_photo
 from photo.decode import opened_photo, orientation
 from training.channels.ahead import made_ahead
 from training.channels.recordio import PHOTO_STARTS, packed
+from training.stopping import StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from PIL import Image
@@ -59,6 +60,7 @@ def pack(
     *,
     reports: Path,
     threads: int = 1,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Packed:
     """Prepare each photo as the endpoint would, and write it as a record.
 
@@ -72,14 +74,17 @@ def pack(
         file: to write; its folder is made.
         reports: the folder for the list.
         threads: that decode and encode.
+        should_stop: asked before every photo.
 
     Raises:
         TrainingError: no photo can be read, or the file cannot be written.
+        StoppedError: `should_stop` says so.
     """
     result = Packed(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write(channel, photos, preparation, result, threads)
+        wanted = _until_stopped(channel, photos, should_stop)
+        _write(channel, wanted, preparation, result, threads)
         if result.left_out:
             _report(channel, result, reports)
     except (OSError, mx.base.MXNetError) as error:
@@ -108,6 +113,15 @@ def is_prepared(photo: bytes, size: int) -> bool:
             )
     except PhotoError:
         return False
+
+
+def _until_stopped(
+    channel: str, photos: Iterable[GivenPhoto], should_stop: Callable[[], bool]
+) -> Iterator[GivenPhoto]:
+    for photo in photos:
+        if should_stop():
+            raise StoppedError(f"the job was stopped while channel {channel} was prepared")
+        yield photo
 
 
 def _write(

@@ -2,7 +2,7 @@
 
 from training.networks.building import build, check_settings
 from training.networks.family import HEADS, Family
-from training.networks.network import PHOTO_CHANNELS, Network
+from training.networks.network import PHOTO_CHANNELS, Grey, Network
 from training.networks.registry import FAMILIES, NETWORKS, short_name
 from training.networks.weights import as_symbol, count_parameters, initialise, parameters
 
@@ -12,6 +12,7 @@ __all__ = [
     "NETWORKS",
     "PHOTO_CHANNELS",
     "Family",
+    "Grey",
     "Network",
     "as_symbol",
     "build",

@@ -1,21 +1,25 @@
-"""EfficientNet-Lite0 to Lite4 and B0 to B7 as Gluon blocks (Tan and Le 2019).
-
-Block table, scaling and rounding are those of TensorFlow's reference
-(tensorflow/tpu, models/official/efficientnet: `efficientnet_builder.py`, and
-`efficientnet_lite_builder.py` in `lite`).
-"""
+"""EfficientNet-Lite0 to Lite4 and B0 to B7 as Gluon blocks (Tan and Le 2019)."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import mxnet as mx
 from mxnet.gluon import HybridBlock, nn
 
 from contracts import TrainingError
+from training.networks.efficientnet_scaling import (
+    HEAD,
+    STEM,
+    VARIANTS,
+    scaled_blocks,
+    scaled_channels,
+)
 from training.networks.family import Family
+
+if TYPE_CHECKING:
+    from training.networks.efficientnet_scaling import Stage
 
 SAME, SYMMETRIC = "same", "symmetric"
 PADDINGS: Final = (SAME, SYMMETRIC)
@@ -27,66 +31,7 @@ Weights belong to one of them: those that were trained in TensorFlow to the firs
 EPSILON, MOMENTUM = 1e-3, 0.99
 """Of the reference's batch norms; MOMENTUM is the share of the running statistics that is kept."""
 
-_DEPTH_DIVISOR = 8
-_STEM, _HEAD = 32, 1280
 _SQUEEZE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One network of the family.
-
-    Attributes:
-        width: Factor of the channels.
-        depth: Factor of the blocks a stage.
-        size: Side of the pictures that it was designed for, in pixels.
-        lite: Without squeeze-and-excitation, with ReLU6, its stem and head not scaled.
-    """
-
-    width: float
-    depth: float
-    size: int
-    lite: bool = False
-
-
-VARIANTS: Final[dict[str, Variant]] = {
-    "efficientnet-lite0": Variant(1.0, 1.0, 224, lite=True),
-    "efficientnet-lite1": Variant(1.0, 1.1, 240, lite=True),
-    "efficientnet-lite2": Variant(1.1, 1.2, 260, lite=True),
-    "efficientnet-lite3": Variant(1.2, 1.4, 280, lite=True),
-    "efficientnet-lite4": Variant(1.4, 1.8, 300, lite=True),
-    "efficientnet-b0": Variant(1.0, 1.0, 224),
-    "efficientnet-b1": Variant(1.0, 1.1, 240),
-    "efficientnet-b2": Variant(1.1, 1.2, 260),
-    "efficientnet-b3": Variant(1.2, 1.4, 300),
-    "efficientnet-b4": Variant(1.4, 1.8, 380),
-    "efficientnet-b5": Variant(1.6, 2.2, 456),
-    "efficientnet-b6": Variant(1.8, 2.6, 528),
-    "efficientnet-b7": Variant(2.0, 3.1, 600),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Blocks of one width; the first may halve the picture."""
-
-    repeats: int
-    kernel: int
-    stride: int
-    expansion: int
-    channels: int
-
-
-STAGES: Final = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
-)
-"""Of B0, before scaling."""
 
 
 def efficientnet(
@@ -131,7 +76,7 @@ def feature_maps(
     blocks = scaled_blocks(variant)
     stem, head = (
         channels if variant.lite else scaled_channels(channels, variant.width)
-        for channels in (_STEM, _HEAD)
+        for channels in (STEM, HEAD)
     )
     maps = nn.HybridSequential(prefix=f"{name}_")
     with maps.name_scope():
@@ -187,28 +132,6 @@ class EfficientNet(HybridBlock):
         """Logits of the pictures."""
         x = self.pool(self.features(x))
         return self.output(self.drop(x) if self.drop else x)
-
-
-def scaled_channels(channels: int, width: float) -> int:
-    """`channels` times `width`, to the nearest multiple of 8 that loses at most a tenth."""
-    wanted = channels * width
-    nearest = max(_DEPTH_DIVISOR, int(wanted + _DEPTH_DIVISOR / 2) // _DEPTH_DIVISOR * 8)
-    return nearest + _DEPTH_DIVISOR if nearest < 0.9 * wanted else nearest
-
-
-def scaled_blocks(variant: Variant) -> list[tuple[int, Stage]]:
-    """Each block as (input channels, what it does); repeats are written out."""
-    blocks = []
-    inputs = _STEM if variant.lite else scaled_channels(_STEM, variant.width)
-    for number, stage in enumerate(STAGES):
-        fixed = variant.lite and number in {0, len(STAGES) - 1}
-        repeats = stage.repeats if fixed else math.ceil(variant.depth * stage.repeats)
-        channels = scaled_channels(stage.channels, variant.width)
-        for repeat in range(repeats):
-            stride = 1 if repeat else stage.stride
-            blocks.append((inputs, Stage(1, stage.kernel, stride, stage.expansion, channels)))
-            inputs = channels
-    return blocks
 
 
 class Turn(HybridBlock):

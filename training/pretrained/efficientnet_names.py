@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from training.networks.efficientnet import VARIANTS, scaled_blocks
+from training.networks.efficientnet_scaling import VARIANTS, scaled_blocks
 from training.pretrained.form import PYTORCH_EFFICIENTNET, TENSORFLOW_EFFICIENTNET, Form
 from training.pretrained.resnet_names import NORM, PLAIN
 

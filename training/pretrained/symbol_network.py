@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import mxnet as mx
 from mxnet.gluon import SymbolBlock
 
 from contracts import TrainingError
+from training.networks import PHOTO_CHANNELS, Grey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,6 +102,8 @@ OPERATORS = frozenset(
 to (`_Native`, `_NDArray`) or code by name (`Custom`)."""
 
 DENSE = "FullyConnected"
+_CONVOLUTIONS = ("Convolution", "Convolution_v1")
+_SIDE = 64  # of a picture that any first convolution takes
 MULTI_LABEL = "LogisticRegressionOutput"
 _OPTIONS = ("attrs", "attr", "param")
 """Where a node's options stand, in today's MXNet and before 1.0."""
@@ -109,9 +114,12 @@ class SymbolNetwork(SymbolBlock):
 
     Attributes:
         head: names of the weight and, if it has one, the bias of the last fully-connected layer.
+        channels: of the pictures that the symbol was made for. 1 means that photos, which arrive as
+            RGB all the same, are made grey before it.
     """
 
     head: tuple[str, ...] = ()
+    channels: int = PHOTO_CHANNELS
 
     def check_sizes(self, sizes: Iterable[int]) -> None:
         """Any size is tried: only the symbol knows which it takes."""
@@ -135,6 +143,9 @@ def build_symbol(pretrained: Pretrained, num_classes: int) -> SymbolNetwork:
         logits = internals[f"{layer}_output"]
         if int(options["num_hidden"]) != num_classes:
             logits = _replaced(logits, layer, head, options, num_classes)
+        channels = _channels(internals, pretrained)
+        if channels == 1:
+            logits = logits(data=Grey(prefix="photo_grey_")(mx.sym.var("data", dtype="float32")))
         names = {*logits.list_arguments(), *logits.list_auxiliary_states()} - {"data"}
         network = SymbolNetwork(logits, mx.sym.var("data", dtype="float32"))
     except (mx.base.MXNetError, ValueError, KeyError, AssertionError) as error:
@@ -143,7 +154,7 @@ def build_symbol(pretrained: Pretrained, num_classes: int) -> SymbolNetwork:
     absent = sorted(names - pretrained.arrays.keys())
     if absent:
         raise TrainingError(f"{pretrained.source}: its symbol needs {absent[0]}, no array has it")
-    network.head = head
+    network.head, network.channels = head, channels
     _state_shapes(network, pretrained, num_classes)
     return network
 
@@ -185,6 +196,32 @@ def _last_dense(symbol: str, source: str) -> tuple[str, tuple[str, ...], dict[st
         return str(dense[-1]["name"]), head, dict(options)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise TrainingError(f"{source}: its symbol is no JSON of MXNet ({error})") from error
+
+
+def _channels(internals: Any, pretrained: Pretrained) -> int:
+    """What the symbol takes: 3, or 1 where only that fits the weights up to its first convolution.
+
+    MXNet's reader of records, which feeds the built-in algorithm, decodes pictures as luma where
+    image_shape has one channel.
+    """
+    outputs = internals.list_outputs()
+    nodes = json.loads(pretrained.symbol or "")["nodes"]
+    names = [f"{node['name']}_output" for node in nodes if node["op"] in _CONVOLUTIONS]
+    if not names or names[0] not in outputs:
+        return PHOTO_CHANNELS
+    first = internals[names[0]]
+    shapes = {
+        name: pretrained.arrays[name].shape
+        for name in first.list_arguments()
+        if name in pretrained.arrays
+    }
+    with contextlib.redirect_stdout(io.StringIO()):  # where MXNet prints what does not fit
+        try:
+            first.infer_shape(data=(1, PHOTO_CHANNELS, _SIDE, _SIDE), **shapes)
+        except mx.base.MXNetError:
+            first.infer_shape(data=(1, 1, _SIDE, _SIDE), **shapes)
+            return 1
+    return PHOTO_CHANNELS
 
 
 def _replaced(

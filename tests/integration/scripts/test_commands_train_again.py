@@ -44,7 +44,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(records: Path, out: Path, *options: str) -> list[str]:
     arguments = ["train", str(records), "--out", str(out), "--epochs", "2"]
-    if "--pretrained" not in options and "--network" not in options:
+    if not {"--pretrained", "--network", "--model"} & set(options):
         arguments += ["--network", "refund_cnn"]
     settings = ["--set", "mini_batch_size=8", "--set", "checkpoint_minutes=0"]
     return [sys.executable, "-m", "scripts.cli", *arguments, *settings, *options]

@@ -41,6 +41,7 @@ QUICK = Timing(
     wait_for_healthy=5,
     log_interval=0.05,
     checkpoint_interval=0.1,
+    upload_retry=0.01,
     shutdown=0.5,
 )
 
@@ -205,9 +206,11 @@ class MemoryObjects:
     def exists(self, location):
         return str(location) in self.content
 
-    def download(self, location, path: Path):
+    def download(self, location, path: Path, on_piece=None):
         if str(location) not in self.content:
             raise StorageError(f"{location}: NoSuchKey")
+        if on_piece:
+            on_piece()
         self.downloads += 1
         path.write_bytes(self.content[str(location)])
 

@@ -57,6 +57,19 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(objects, tmp_pa
         next(pieces)
 
 
+def test_a_download_ends_where_its_caller_has_had_enough(objects, tmp_path):
+    """A job that is stopped does not wait for the rest, and nothing half is left."""
+    (tmp_path / "in").write_bytes(bytes(20_000_000))
+    objects.upload(tmp_path / "in", S3Location("shelf", "a"))
+
+    def enough():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        objects.download(S3Location("shelf", "a"), tmp_path / "out", enough)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
 def test_keys_are_all_of_a_prefix_over_several_pages(objects, monkeypatch):
     """S3 gives a thousand at a time, this one three."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")

@@ -3,6 +3,7 @@
 import threading
 import time
 
+import pytest
 from sagemaker_stand_ins import MemoryObjects
 
 from infra.sagemaker.object_store import S3Location
@@ -106,3 +107,18 @@ def test_two_mirrorings_do_not_overlap(tmp_path):
     for thread in threads:
         thread.join()
     assert most == [1, 1]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 3}', '{"a": ["x", null]}'])
+def test_a_damaged_ledger_is_told_and_all_is_mirrored_anew(tmp_path, caplog, text):
+    """A loss of power can leave an empty file; it is no reason to fail a job."""
+    objects, folder = MemoryObjects(), tmp_path / "c"
+    objects.content["s3://shelf/ckpt/stored"] = b"stored"
+    (tmp_path / "c.json").write_text(text)
+    one = mirror(folder, objects)
+    assert "c.json is damaged" in caplog.text
+    (folder / "own").write_text("own")
+    one.restore()
+    one.store()
+    assert objects.content.keys() == {"s3://shelf/ckpt/stored", "s3://shelf/ckpt/own"}
+    assert mirror(folder, objects)._stored.keys() == {"stored", "own"}

@@ -25,9 +25,9 @@ COLOURS = {"blue": (20, 20, 220), "green": (20, 220, 20), "red": (220, 20, 20)}
 TEMPERATURE = 2.0
 
 
-def network(*, with_logits: bool) -> bytes:
+def network(*, with_logits: bool, weight: float) -> bytes:
     """Logits are the normalised mean of blue, green and red; probabilities at TEMPERATURE."""
-    weights = np.eye(3, dtype=np.float32)[::-1].copy()
+    weights = np.eye(3, dtype=np.float32)[::-1] * np.float32(weight)
     nodes = [
         helper.make_node("GlobalAveragePool", ["data"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["colour"]),
@@ -68,11 +68,13 @@ TRUST = {
 }
 
 
-def write_artifact(folder: Path, card: dict[str, object], *, with_logits: bool = True) -> Path:
+def write_artifact(
+    folder: Path, card: dict[str, object], *, with_logits: bool = True, weight: float = 1.0
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     files = {
         "model-card.json": json.dumps(card).encode(),
-        "model.onnx": network(with_logits=with_logits),
+        "model.onnx": network(with_logits=with_logits, weight=weight),
     }
     with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
         for name, data in files.items():
@@ -224,3 +226,10 @@ def test_folders_that_do_not_fit_are_told(tmp_path: Path, photos: Path) -> None:
     nothing = evaluate(tmp_path, tmp_path / "empty").exception
     assert isinstance(nothing, SnapshelfError)
     assert "Found 0 photos" in nothing.message
+
+
+def test_an_answer_that_is_no_number_ends_the_command(tmp_path: Path, photos: Path) -> None:
+    """With the photo's name: a NaN in metrics.json would be no JSON."""
+    error = evaluate(tmp_path, photos, weight=3e38).exception
+    assert isinstance(error, SnapshelfError)
+    assert error.message.startswith("blue/1.png: model.onnx answers ")

@@ -97,11 +97,11 @@ def test_what_cannot_be_is_refused(lay_out, settings, reason):
         convert(lay_out(settings))
 
 
-def test_an_artifact_without_shapes_or_of_grey_pictures_is_refused(lay_out):
-    """The size is nowhere else, and hosting hands on RGB."""
-    grey = json.dumps([{"name": "data", "shape": [1, 1, 28, 28]}])
-    environment = lay_out({}, model_shapes_json=grey)
-    with pytest.raises(TrainingError, match=r"shape \[1, 1, 28, 28\]; expected"):
+def test_an_artifact_without_shapes_or_of_two_channels_is_refused(lay_out):
+    """The size is nowhere else, and photos are RGB or grey."""
+    pairs = json.dumps([{"name": "data", "shape": [1, 2, 28, 28]}])
+    environment = lay_out({}, model_shapes_json=pairs)
+    with pytest.raises(TrainingError, match=r"shape \[1, 2, 28, 28\]; expected"):
         convert(environment)
     (environment.base_dir / "input" / "data" / "model" / "model-shapes.json").unlink()
     with pytest.raises(TrainingError, match=r"model-shapes\.json is missing"):

@@ -9,15 +9,8 @@ import pytest
 
 from contracts import TrainingError
 from training.networks import as_symbol, initialise, parameters
-from training.networks.efficientnet import (
-    VARIANTS,
-    Turn,
-    efficientnet,
-    feature_maps,
-    scaled_blocks,
-    scaled_channels,
-    set_form,
-)
+from training.networks.efficientnet import Turn, efficientnet, feature_maps, set_form
+from training.networks.efficientnet_scaling import VARIANTS, scaled_blocks, scaled_channels
 from training.onnx_export import export_onnx
 
 PUBLISHED = {

@@ -196,7 +196,7 @@ def test_a_head_start_fits_before_the_first_step(fit):
 def test_a_resumed_training_has_no_second_head_start(fit, monkeypatch):
     """It would undo what was learnt."""
     settings = {"pretrained": "x", "use_pretrained_model": True, "head_start": True}
-    fit(should_stop=after(2), **settings).run()
+    fit(should_stop=after(7), **settings).run()
     monkeypatch.setattr("training.fit.start_head", lambda *_, **__: pytest.fail("again"))
     fit(**settings).run()
 

@@ -33,7 +33,7 @@ def test_strings_become_what_they_say():
             "momentum": "0",
             "weight_decay": "1",
             "augmentation_type": "crop_color_transform",
-            "lr_schedule": "constant",
+            "lr_schedule": "exponential",
             "lr_decay": "0.1",
             "picture_sizes": "28:4,112:2",
             "threshold": "0.8",
@@ -52,7 +52,7 @@ def test_strings_become_what_they_say():
         momentum=0.0,
         weight_decay=1.0,
         augmentation_type="crop_color_transform",
-        lr_schedule="constant",
+        lr_schedule="exponential",
         lr_decay=0.1,
         picture_sizes=((28, 4), (112, 2)),
         threshold=0.8,
@@ -202,9 +202,3 @@ def test_each_epoch_has_its_picture_size():
     growing = {"picture_sizes": "28:2,112:1", "image_shape": "3,112,112", "epochs": "3"}
     assert plain.sizes == (28, 28, 28)
     assert Hyperparameters.parse(growing).sizes == (28, 28, 112)
-
-
-def test_class_weights_of_several_labels_are_refused():
-    """They had no effect, and nothing said so."""
-    with pytest.raises(TrainingError, match=r"class_weights='balanced': .*use_weighted_loss=1"):
-        Hyperparameters(class_weights="balanced", multi_label=True)
