@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from infra.sagemaker.documents import now
 from infra.sagemaker.errors import SerializationException, ValidationError, ValidationException
 from infra.sagemaker.object_store import S3Location, StorageError
-from infra.sagemaker.service_model import check_input, header_parameters
+from infra.sagemaker.service_model import RUNTIME, check_input, header_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.sagemaker.documents import Document
 
-RUNTIME = "sagemaker-runtime"
 OPERATION = "InvokeEndpointAsync"
 
 DEFAULT_TIMEOUT, DEFAULT_TTL = 900, 21_600

@@ -125,3 +125,15 @@ class ModelError(ServiceError):
 def not_implemented(what: str, supported: str) -> ValidationException:
     """The refusal of something that AWS offers and this plane does not (yet)."""
     return ValidationException(f"{what} is not supported by this local SageMaker; {supported}.")
+
+
+def missing(member: str) -> ValidationException:
+    """The refusal, in AWS's words, of a request that lacks a member which its model calls optional.
+
+    Args:
+        member: its place, e.g. `resourceConfig.instanceType`.
+    """
+    return ValidationException(
+        f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: "
+        "Member must not be null"
+    )

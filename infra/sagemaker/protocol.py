@@ -14,9 +14,13 @@ from infra.sagemaker.errors import (
     SerializationException,
     ServiceError,
     UnknownOperationException,
+    ValidationError,
+    ValidationException,
 )
 from infra.sagemaker.service_model import (
+    RUNTIME,
     check_input,
+    header_parameters,
     load_model,
     operation_model,
     shape_output,
@@ -38,6 +42,10 @@ JSON_1_1 = "application/x-amz-json-1.1"
 ERROR_TYPE = "x-amzn-ErrorType"
 
 _RUNTIME_PATH = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations)")
+_RUNTIME_OPERATIONS = {
+    "invocations": "InvokeEndpoint",
+    "async-invocations": "InvokeEndpointAsync",
+}
 
 
 class SageMakerApp:
@@ -54,6 +62,11 @@ class SageMakerApp:
         self._control_operations, self._runtime_operations = control, runtime
         self._services = {load_model(one).metadata["targetPrefix"]: one for one in control}
 
+    @property
+    def offered(self) -> dict[str, list[str]]:
+        """The names of the control operations that are answered, by service."""
+        return {service: sorted(names) for service, names in self._control_operations.items()}
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; errors leave in the form that their API has."""
         if scope["type"] != "http":
@@ -65,8 +78,7 @@ class SageMakerApp:
         body = await _read_body(receive)
         runtime = _RUNTIME_PATH.fullmatch(scope["path"])
         if runtime:
-            operation = self._runtime_operations[runtime[2]]
-            await self._runtime(send, operation, unquote(runtime[1]), headers, body)
+            await self._runtime(send, runtime[2], unquote(runtime[1]), headers, body)
         else:
             await self._control(send, headers.get("x-amz-target", ""), body)
 
@@ -99,23 +111,20 @@ class SageMakerApp:
             raise UnknownOperationException(
                 f"{name} is not offered by this local SageMaker, which has {offered}."
             )
-        try:
-            parameters = json.loads(body or b"{}")
-        except ValueError as error:
-            raise SerializationException(f"The request's body is not JSON: {error}.") from None
-        answer = await operation(check_input(name, parameters, service))
+        answer = await operation(check_input(name, _parse(body), service))
         return shape_output(name, answer, service)
 
     async def _runtime(
         self,
         send: Send,
-        operation: RuntimeOperation,
+        action: str,
         endpoint: str,
         headers: dict[str, str],
         body: bytes,
     ) -> None:
         try:
-            answer = await operation(endpoint, headers, body)
+            _check_headers(_RUNTIME_OPERATIONS[action], endpoint, headers)
+            answer = await self._runtime_operations[action](endpoint, headers, body)
         except ServiceError as error:
             named = {} if error.code.isdigit() else {ERROR_TYPE: error.code}
             json_type = {"content-type": "application/json"}
@@ -126,6 +135,28 @@ class SageMakerApp:
             await _respond(send, 500, {"Message": "See the local cloud's own log."}, failure)
         else:
             await _respond(send, answer.status, answer.body, answer.headers)
+
+
+def _check_headers(operation: str, endpoint: str, headers: Mapping[str, str]) -> None:
+    """Refuse what breaks the model of a runtime operation, by that API's own kind of error."""
+    members = header_parameters(operation, headers, RUNTIME)
+    body = b""  # is there, and how long it may be the operation judges
+    try:
+        check_input(operation, {"EndpointName": endpoint, "Body": body, **members}, RUNTIME)
+    except (ValidationException, SerializationException) as error:
+        raise ValidationError(error.message) from None
+
+
+def _parse(body: bytes) -> Any:
+    """The request's JSON, without NaN and infinities, which Python reads and JSON does not have."""
+    try:
+        return json.loads(body or b"{}", parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise SerializationException(f"The request's body is not JSON: {error}.") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"it has no {name}")
 
 
 async def _read_body(receive: Receive) -> bytes:

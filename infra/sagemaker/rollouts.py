@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.sagemaker.alarms import RINGING, AlarmError
 from infra.sagemaker.documents import now
-from infra.sagemaker.errors import ValidationException, not_implemented
+from infra.sagemaker.errors import ValidationException, missing, not_implemented
 
 if TYPE_CHECKING:
     from infra.sagemaker.context import PlaneContext
@@ -54,6 +54,10 @@ class Rollout:
         policy = config.get("BlueGreenUpdatePolicy", {})
         routing = policy.get("TrafficRoutingConfiguration", {})
         alarms = config.get("AutoRollbackConfiguration", {}).get("Alarms", [])
+        for number, alarm in enumerate(alarms, start=1):
+            if "AlarmName" not in alarm:  # as AWS's model allows
+                where = "deploymentConfig.autoRollbackConfiguration.alarms"
+                raise missing(f"{where}.{number}.member.alarmName")
         return cls(
             shares=_shares(routing, max(1, instances)),
             wait=routing.get("WaitIntervalInSeconds", 0),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.sagemaker.errors import ResourceLimitExceeded, ValidationException, not_implemented
+from infra.sagemaker.errors import (
+    ResourceLimitExceeded,
+    ValidationException,
+    missing,
+    not_implemented,
+)
 from infra.sagemaker.object_store import S3Location, StorageError
 from infra.sagemaker.training_hosts import MAX_HOSTS
 from infra.sagemaker.training_sources import AUGMENTED, FILE, MANIFEST, PIPE, PREFIX
@@ -28,10 +33,7 @@ def check_request(request: dict[str, Any]) -> None:
     }
     for member, value in required.items():
         if value is None:
-            raise ValidationException(
-                f"1 validation error detected: Value null at '{member}' failed to satisfy "
-                "constraint: Member must not be null"
-            )
+            raise missing(member)
     algorithm = request["AlgorithmSpecification"]
     for member in ("ContainerEntrypoint", "ContainerArguments"):
         if algorithm.get(member):
