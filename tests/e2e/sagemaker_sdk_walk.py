@@ -63,9 +63,8 @@ def fit(session: Session, settings: dict) -> Estimator:
 
 def transform(estimator: Estimator, settings: dict) -> str:
     """Every photo of a prefix; where the answers are."""
-    transformer = estimator.transformer(
-        1, INSTANCE, image_uri=settings["inference_image"], strategy="SingleRecord"
-    )
+    model = estimator.create_model(image_uri=settings["inference_image"])
+    transformer = model.transformer(1, INSTANCE, strategy="SingleRecord")
     transformer.transform(settings["photos"], content_type="image/jpeg", logs=False)
     transformer.delete_model()
     return transformer.output_path

@@ -138,10 +138,12 @@ def test_the_sagemaker_sdk_fits_deploys_predicts_transforms_and_deletes(
 class CommandLine:
     """`aws` or `awslocal`, and what the commands of one walk have in common."""
 
-    def __init__(
-        self, program: Path, environment: dict[str, str], settings: dict[str, Any]
-    ) -> None:
-        self._program, self._environment = program, environment
+    def __init__(self, program: Path, settings: dict[str, Any], cloud: CloudInfo) -> None:
+        self._program = program
+        self._environment = user_environment(settings, cloud)
+        if program.name == "awslocal":  # it finds the cloud as it finds LocalStack
+            del self._environment["AWS_ENDPOINT_URL"]
+            self._environment["LOCALSTACK_HOST"] = f"127.0.0.1:{cloud.port}"
         self.settings = settings
         self.bucket, self.name = settings["bucket"], program.name
         self.resources = "InstanceType=ml.m5.large,InstanceCount=1"
