@@ -38,7 +38,7 @@ from infra.targets import resolve_target
 NAME = "way"
 CLIENTS = (1, 4, 16)
 WARM_UP = 10
-"""Rounds that open connections and warm the function."""
+"""Requests that open connections and warm the function, before time is taken."""
 PORT_VARIABLE = b"SAGEMAKER_BIND_TO_PORT="
 Send: TypeAlias = Callable[[], None]
 
@@ -248,20 +248,28 @@ def throughputs(ways: dict[str, Way], seconds: float) -> dict[str, dict[str, flo
 
 
 def throughput(way: Way, clients: int, seconds: float) -> float:
-    """Requests a second while `clients` send, each its next when the last is answered."""
+    """Requests a second while `clients` send, each its next when the last is answered.
+
+    All of them have sent a few before time is taken, for workers start when several come at once.
+    """
     done = [0] * clients
-    deadline = time.monotonic() + seconds
+    warm = threading.Barrier(clients + 1)
 
     def work(place: int) -> None:
         send = way.client()
+        for _ in range(WARM_UP):
+            send()
+        warm.wait()
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             send()
             done[place] += 1
 
     threads = [threading.Thread(target=work, args=(place,)) for place in range(clients)]
-    began = time.monotonic()
     for thread in threads:
         thread.start()
+    warm.wait()
+    began = time.monotonic()
     for thread in threads:
         thread.join()
     return sum(done) / (time.monotonic() - began)

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
     from infra.local.launch import CloudInfo
 
-WALK = Path(__file__).with_name("sagemaker_sdk_walk.py")
+SDKS = {
+    "2": ("sagemaker_sdk_walk.py", "SNAPSHELF_SAGEMAKER_PYTHON"),
+    "3": ("sagemaker_sdk3_walk.py", "SNAPSHELF_SAGEMAKER3_PYTHON"),
+}
+"""The SDK's versions: the program that uses it, and the variable that names an interpreter."""
 REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 HYPERPARAMETERS = {
     "num_layers": "20",
@@ -104,11 +108,13 @@ def assert_nothing_is_left(aws: Callable[[str], Any]) -> None:
 
 
 @pytest.mark.timeout(600)  # the SDK looks every 30 seconds whether an endpoint is there
+@pytest.mark.parametrize("version", SDKS)
 def test_the_sagemaker_sdk_fits_deploys_predicts_transforms_and_deletes(
-    settings: dict[str, Any], cloud: CloudInfo, aws: Callable[[str], Any]
+    version: str, settings: dict[str, Any], cloud: CloudInfo, aws: Callable[[str], Any]
 ) -> None:
-    """Estimator, Predictor and Transformer of the 2.x line, told the endpoint's address alone."""
-    python = interpreter("SNAPSHELF_SAGEMAKER_PYTHON", "SageMaker's Python SDK")
+    """Its classes for all of these, told nothing but the endpoint's address."""
+    program, variable = SDKS[version]
+    python = interpreter(variable, f"SageMaker's Python SDK {version}.x")
     told = Path(settings["home"], "settings.json")
     told.write_text(json.dumps(settings))
     config = Path(settings["home"], "sagemaker.yaml")
@@ -117,7 +123,7 @@ def test_the_sagemaker_sdk_fits_deploys_predicts_transforms_and_deletes(
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(config)
     }
     run = subprocess.run(
-        [python, "-W", "ignore", WALK, told],
+        [python, "-W", "ignore", Path(__file__).with_name(program), told],
         env=environment,
         capture_output=True,
         text=True,
