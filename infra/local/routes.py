@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+PLANE_SERVICES = ("sagemaker", "application-autoscaling")
+"""Services that the SageMaker plane answers, named as in a signature's scope."""
+
 HEALTH_PATH = "/_snapshelf/health"
 LOCALSTACK_HEALTH_PATH = "/_localstack/health"
 
@@ -70,7 +73,7 @@ class CloudApp:
     async def _for_program(
         self, headers: dict[str, str], scope: Message, receive: Receive, send: Send
     ) -> None:
-        if signed_service(headers, scope["query_string"]) == "sagemaker":
+        if signed_service(headers, scope["query_string"]) in PLANE_SERVICES:
             await self._plane(scope, receive, send)
         else:
             await ministack.app(scope, receive, send)

@@ -147,6 +147,11 @@ class Container:
         self._limit = watch.add(self._process.pid, spec.memory) if spec.memory else None
 
     @property
+    def session(self) -> int:
+        """The session that all its processes are in, unless they made one of their own."""
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs; negative for a signal."""
         return self._process.poll()

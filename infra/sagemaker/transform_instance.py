@@ -21,8 +21,8 @@ from infra.sagemaker.connections import (
 from infra.sagemaker.containers import Container, ContainerSpec
 from infra.sagemaker.documents import Document, now
 from infra.sagemaker.instance_types import OUT_OF_MEMORY, memory_limit
+from infra.sagemaker.instances import free_port
 from infra.sagemaker.logs import TRANSFORM_GROUP, LogFollower, tail
-from infra.sagemaker.serving import free_port
 from infra.sagemaker.transform_records import ALGORITHM_FAULT, CLIENT_FAULT, TransformError
 
 if TYPE_CHECKING:

@@ -71,10 +71,10 @@ else:
 class RunningPlane:
     """`python -m infra.sagemaker` on a port of the system's choosing."""
 
-    def __init__(self, folder, aws_endpoint_url):
+    def __init__(self, folder, aws_endpoint_url, program=PROGRAM):
         self.folder, self._aws = folder, aws_endpoint_url
         self._program = folder / "program.py"
-        self._program.write_text(textwrap.dedent(PROGRAM))
+        self._program.write_text(textwrap.dedent(program))
         self.start()
 
     def start(self):
@@ -87,7 +87,7 @@ class RunningPlane:
         with log.open("wb") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
         url = self._wait(lambda: re.search(r"http://127\.0\.0\.1:\d+", log.read_text()))[0]
-        self.sagemaker, self.runtime = (
+        self.sagemaker, self.runtime, self.autoscaling = (
             boto3.client(
                 service,
                 endpoint_url=url,
@@ -96,7 +96,7 @@ class RunningPlane:
                 aws_secret_access_key="test",
                 config=Config(retries={"total_max_attempts": 1}),
             )
-            for service in ("sagemaker", "sagemaker-runtime")
+            for service in ("sagemaker", "sagemaker-runtime", "application-autoscaling")
         )
 
     def end(self, number):

@@ -11,7 +11,7 @@ from infra.sagemaker.connections import (
     ContainerConnections,
     ContainerUnreachable,
 )
-from infra.sagemaker.serving import free_port
+from infra.sagemaker.instances import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -289,7 +289,7 @@ async def test_a_container_that_holds_more_than_its_instance_has_is_killed_and_r
     client, monkeypatch
 ):
     """Its request is a ModelError, its log says why, and the next request is answered."""
-    limit = "infra.sagemaker.serving.memory_limit"
+    limit = "infra.sagemaker.variant_spec.memory_limit"
     monkeypatch.setattr(limit, lambda instance_type: {"ml.m5.large": 100 * 1024**2}[instance_type])
     await make_endpoint(client)
     with pytest.raises(AwsError, match="could not get a response"):

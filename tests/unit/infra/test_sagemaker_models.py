@@ -113,8 +113,8 @@ async def test_an_endpoint_configuration_is_described_listed_and_deleted(client)
         ({"InitialInstanceCount": None}, "InitialInstanceCount is required"),
         ({"InitialVariantWeight": 0}, "At least one variant must have a weight above 0"),
         (
-            {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}},
-            "variant v: ServerlessConfig is not supported",
+            {"ManagedInstanceScaling": {"Status": "ENABLED"}},
+            "variant v: ManagedInstanceScaling is not supported",
         ),
     ],
 )
