@@ -17,6 +17,8 @@ from photo.quiet import quiet_pillow
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from PIL import ImageFile
+
 FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "AVIF")
 """Pillow's names of the formats that photos come in (JPEG takes in MPO); no other is tried."""
 
@@ -89,7 +91,7 @@ def looks_like_photo(start: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def opened_photo(data: bytes, formats: Collection[str]) -> Iterator[Image.Image]:
+def opened_photo(data: bytes, formats: Collection[str]) -> Iterator[ImageFile.ImageFile]:
     """The photo with its header read and checked, its pixels not decoded yet.
 
     Only `formats`, by Pillow's names, are tried.

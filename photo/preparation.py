@@ -88,6 +88,8 @@ def prepare_stored_photo(
     with opened_photo(data, formats) as opened:
         width, height = opened.size
         drafted = opened.draft(None, (size * _OVERSAMPLING, size * _OVERSAMPLING))
+        if drafted:  # a JPEG, which is read in one piece 2 % faster than in many
+            opened.decodermaxblock = len(data)
         opened.load()
         # The reduced picture may end in a partly empty row and column: the box leaves them out.
         box = drafted[1] if drafted else (0, 0, *opened.size)
@@ -111,7 +113,19 @@ def _fitted(image: Image.Image, box: Box, size: int, fit: str) -> Image.Image:
     if fit == PAD:
         longer = max(width, height)
         sides = (_part(size, width / longer), _part(size, height / longer))
-    return image.resize(sides, RESAMPLING, box=box)
+    return _scaled(image, sides, box)
+
+
+def _scaled(image: Image.Image, sides: tuple[int, int], box: Box) -> Image.Image:
+    """The box scaled across first, then down.
+
+    The order decides about a step of 255 in some pixels. Pillow takes the one that is faster, and
+    since version 13 that is the other one for tall pictures; this way all versions agree, that of
+    a Lambda function too.
+    """
+    left, upper, right, lower = box
+    across = image.resize((sides[0], image.height), RESAMPLING, (left, 0, right, image.height))
+    return across.resize(sides, RESAMPLING, (0, upper, sides[0], lower))
 
 
 def _part(size: int, share: float) -> int:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from recordio_prep.sources.source import LeftOut
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of the tables, and of how photos become what stands in them and in the spool."""
 
 PARTS = ("photos", "validation", "test")
 """The sources that a person can give; `photos` is divided into train and validation."""

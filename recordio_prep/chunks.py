@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from PIL import Image
 from tqdm import tqdm
 
 from contracts import DatasetError
-from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo, perceptual_hash
+from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo
 from recordio_prep.workers import Crashed
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 _CHUNKS = 32
 """So many at least, if there are photos enough: the workers end at about the same time."""
 
-_MIN_PHOTOS, _MAX_PHOTOS = 8, 512
+_MIN_PHOTOS, _MAX_PHOTOS = 4, 512
 _MAX_BYTES = 32_000_000
 """Of photo files in a chunk: what is lost at most where a run is killed, by worker."""
 
@@ -101,7 +100,6 @@ def encode_chunks(
     known = catalog.connection.execute("SELECT number, length FROM chunks")
     done = {number for number, length in known if spool.holds(number, length)}
     recipe = Recipe(settings.size, settings.fit, settings.quality)
-    perceptual_hash(Image.new("L", (1, 1)))  # its libraries load here, once, and not in each worker
     pending = (
         Chunk(number, _listed(catalog, number, chunk_size, settings), sources, recipe, spool)
         for number in range(-(-photos // chunk_size))

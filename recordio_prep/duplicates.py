@@ -45,9 +45,9 @@ Of the same photo saved another way 99 % are within 5.4, of one cropped by 3 % t
 of other photos with a close hash 12 % are, of Fashion-MNIST's 68 %."""
 
 _LEAST_GAIN, _MOST_GAIN = 0.87, 1.15
-_THUMBNAILS_KEPT = 2048  # of 9 kB each
-_GREYS_KEPT = 32_768  # of 0.8 kB each
 _BATCH = 256  # pairs, 100 kB each while they are looked at
+_THUMBNAILS_KEPT = 2 * _BATCH  # of 13 kB each: those of the batch at hand
+_GREYS_KEPT = 32_768  # of 1.1 kB each: a photo is of several pairs, which come far apart
 _ROWS = 10_000
 
 _LEAST_COMPARED = 200_000

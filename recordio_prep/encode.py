@@ -7,7 +7,6 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import imagehash
 import numpy as np
 from PIL import Image
 
@@ -18,7 +17,13 @@ from recordio_prep.statistics import Moments
 if TYPE_CHECKING:
     from recordio_prep.sources.source import Source
 
-_HASHED_SIZE = 32
+_HASHED_SIZE, _FREQUENCIES = 32, 8
+_MIDDLE = _FREQUENCIES**2 // 2
+_ANGLES = np.outer(np.arange(_FREQUENCIES), np.arange(1, 2 * _HASHED_SIZE, 2))
+_COSINES = np.rint(np.cos(_ANGLES * np.pi / (2 * _HASHED_SIZE)) * 2**20).astype(np.int64)
+"""The first rows of the discrete cosine transform (DCT-II) of 32 values, shape (8, 32), in units of
+2**-20: sums of integers are the same on every processor, and fit 64 bits by far."""
+
 _PNG_COMPRESSION = 1  # 6 takes 2.4 times as long for 3 % fewer bytes of a real photo
 
 
@@ -90,14 +95,16 @@ def encode_photo(
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """The `phash` of the package imagehash, 8 x 8 bits, as a signed integer of 64.
+    """Which of the 8 x 8 lowest frequencies are above their median: 64 bits, as a signed integer.
 
-    It looks at 32 x 32 grey pixels; averaging down to them beforehand takes half as long as its own
-    filter, and tells photos apart as well.
+    These are the bits of the package imagehash's `phash` of the same 32 x 32 grey pixels. Averaging
+    down to them takes half as long as its own filter, and tells photos apart as well.
     """
     grey = image.convert("L").resize((_HASHED_SIZE, _HASHED_SIZE), Image.Resampling.BOX)
-    bits = np.packbits(imagehash.phash(grey).hash)
-    return int.from_bytes(bits.tobytes(), "big", signed=True)
+    frequencies = (_COSINES @ np.asarray(grey, np.int64) @ _COSINES.T).ravel()
+    ordered = np.sort(frequencies)
+    bits = 2 * frequencies > ordered[_MIDDLE - 1] + ordered[_MIDDLE]
+    return int.from_bytes(np.packbits(bits).tobytes(), "big", signed=True)
 
 
 def _encode(image: Image.Image, encoding: str, quality: int) -> bytes:

@@ -15,6 +15,7 @@ RGB: TypeAlias = tuple[float, float, float]
 """One value each for red, green and blue."""
 
 _LEVELS = np.arange(256)
+_POWERS = np.stack([_LEVELS, _LEVELS**2], axis=1)
 _MIN_STD = 1.0
 
 
@@ -36,12 +37,11 @@ class Moments:
     def of(cls, image: Image.Image) -> Self:
         """The sums over one RGB picture."""
         counts = np.array(image.histogram(), np.int64).reshape(len("RGB"), _LEVELS.size)
-        red, green, blue = (counts @ _LEVELS).tolist()
-        red_squares, green_squares, blue_squares = (counts @ _LEVELS**2).tolist()
+        (red, red2), (green, green2), (blue, blue2) = (counts @ _POWERS).tolist()
         return cls(
             pixels=image.width * image.height,
             sums=(red, green, blue),
-            squares=(red_squares, green_squares, blue_squares),
+            squares=(red2, green2, blue2),
         )
 
     @property

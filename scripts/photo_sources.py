@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from recordio_prep.sources.opening import FORMATS, Opening, open_source
-from scripts.fashion_mnist import CATEGORIES as FASHION_MNIST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -143,7 +142,9 @@ def _class_names(given: str | None) -> tuple[str, ...] | None:
     if given is None:
         return None
     if given == "fashion-mnist":
-        return FASHION_MNIST
+        from scripts.fashion_mnist import CATEGORIES  # with all that downloads them
+
+        return CATEGORIES
     try:
         if not Path(given).is_file():
             raise FileNotFoundError(errno.ENOENT, "not a file")

@@ -55,6 +55,11 @@ def instance_gibibytes(instance_type: str) -> float | None:
 
 def memory_limit(instance_type: str) -> int:
     """Bytes that a container on such an instance may hold; never more than this machine bears."""
-    bearable = int(machine_bytes() * MACHINE_SHARE)
     known = instance_gibibytes(instance_type)
-    return bearable if known is None else min(bearable, int(known * GIBIBYTE))
+    return bearable(None if known is None else int(known * GIBIBYTE))
+
+
+def bearable(wanted: int | None) -> int:
+    """Bytes that a container may hold here where AWS would grant `wanted`; None: no limit known."""
+    most = int(machine_bytes() * MACHINE_SHARE)
+    return most if wanted is None else min(most, wanted)

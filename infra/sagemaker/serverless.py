@@ -9,7 +9,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from contracts import EndpointError
+from infra.memory import MEBIBYTE
 from infra.sagemaker.errors import ThrottlingException, ValidationException
+from infra.sagemaker.instance_types import bearable
 from infra.sagemaker.variants import SELECT_POLL, Variant
 
 if TYPE_CHECKING:
@@ -93,6 +95,9 @@ class ServerlessVariant(Variant):
     @property
     def _config(self) -> Mapping[str, Any]:
         return self.spec.serverless or {}
+
+    def _memory_limit(self) -> int:
+        return bearable(self._config["MemorySizeInMB"] * MEBIBYTE)
 
     @property
     def _provisioned(self) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.memory import MEBIBYTE
-from infra.sagemaker.instance_types import memory_limit
 from infra.sagemaker.models import artifact_uri, find_model, model_container
 
 if TYPE_CHECKING:
@@ -30,14 +28,7 @@ class VariantSpec:
     weight: float
     instance_count: int
     serverless: dict[str, int] | None = None
-    instance_type: str = ""  # also of an endpoint that was made before it was kept
-
-    @property
-    def memory(self) -> int:
-        """Bytes that one container may hold: the instance type's, or a serverless variant's own."""
-        if self.serverless is None:
-            return memory_limit(self.instance_type)
-        return min(self.serverless["MemorySizeInMB"] * MEBIBYTE, memory_limit(""))
+    instance_type: str = ""  # of a serverless variant, or of an endpoint of before it was kept
 
     def as_document(self) -> dict[str, Any]:
         """For the endpoint's document; `VariantSpec(**document)` reads it."""

@@ -10,6 +10,7 @@ from infra.images import SERVE
 from infra.sagemaker.containers import ContainerSpec
 from infra.sagemaker.demand import Demand
 from infra.sagemaker.errors import ServiceUnavailable
+from infra.sagemaker.instance_types import memory_limit
 from infra.sagemaker.instances import Instance, InstanceSetting
 from infra.sagemaker.models import place_model
 
@@ -180,5 +181,8 @@ class Variant:
             "SAGEMAKER_BIND_TO_PORT": str(port),
         }
         argv = context.images.argv(self.spec.image, SERVE)
-        memory = self.spec.memory
-        return ContainerSpec(argv, self.folder, environment, context.layout, memory)
+        return ContainerSpec(argv, self.folder, environment, context.layout, self._memory_limit())
+
+    def _memory_limit(self) -> int:
+        """Bytes that each container may hold."""
+        return memory_limit(self.spec.instance_type)

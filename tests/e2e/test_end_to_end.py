@@ -19,7 +19,8 @@ from contracts import ARTIFACT_FILE
 from infra import training_jobs
 from infra.deploy.deployment import Deployment, deploy
 from infra.deploy.executor import Action, compare
-from infra.deploy.plan import DeployOptions, build_plan
+from infra.deploy.options import DeployOptions
+from infra.deploy.plan import build_plan
 from infra.deploy.scope import scope_of
 from infra.local import launch
 from infra.targets import Target, resolve_target
@@ -201,6 +202,35 @@ def test_deploying_again_changes_nothing(shelf: Shelf) -> None:
     scope = scope_of(NAME, shelf.target)
     steps = compare(build_plan(scope, DeployOptions(shelf.artifact)))
     assert {step.action for step in steps} == {Action.KEEP}
+
+
+def test_function_with_the_model_answers_as_the_endpoint_does(shelf: Shelf) -> None:
+    """The same trained network on Lambda's older libraries: every probability within 1e-4."""
+    options = DeployOptions(shelf.artifact, lambda_only=True)
+    alone = deploy("alone", shelf.target, options, lambda *_: None)
+    photos = sorted(shelf.test_photos.rglob("*.jpg"))
+    with httpx.Client(timeout=60) as api:
+        replies = [
+            [
+                api.post(
+                    f"{url}/classify",
+                    content=path.read_bytes(),
+                    headers={"Content-Type": "image/jpeg", "Accept": "application/json"},
+                )
+                .raise_for_status()
+                .json()
+                for path in photos
+            ]
+            for url in (shelf.deployment.api_url, alone.api_url)
+        ]
+    for endpoints, functions in zip(*replies, strict=True):
+        probabilities = [
+            {row["category"]: row["probability"] for row in reply["categories"]}
+            for reply in (endpoints, functions)
+        ]
+        assert probabilities[1] == pytest.approx(probabilities[0], abs=1e-4)
+        same = ("verdict", "reason", "threshold", "model_version")
+        assert [functions[name] for name in same] == [endpoints[name] for name in same]
 
 
 def test_page_classifies_a_photo_in_chromium(shelf: Shelf) -> None:

@@ -77,7 +77,7 @@ def bucket(aws: None):
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """80 photos in two categories, one of them damaged: ten chunks of eight."""
+    """80 photos in two categories, one of them damaged: twenty chunks of four."""
     random = np.random.default_rng(0)
     for category in ("cat", "dog"):
         folder = tmp_path / "photos" / category

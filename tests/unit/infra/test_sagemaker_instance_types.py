@@ -4,7 +4,6 @@ import pytest
 
 from infra.memory import GIBIBYTE
 from infra.sagemaker.instance_types import instance_gibibytes, memory_limit
-from infra.sagemaker.variant_spec import VariantSpec
 
 
 @pytest.mark.parametrize(
@@ -34,16 +33,3 @@ def test_a_limit_is_never_more_than_the_machine_bears(monkeypatch):
     monkeypatch.setattr("infra.sagemaker.instance_types.machine_bytes", lambda: 20 * GIBIBYTE)
     assert memory_limit("ml.m5.large") == 8 * GIBIBYTE
     assert memory_limit("ml.m5.24xlarge") == memory_limit("") == 18 * GIBIBYTE
-
-
-def test_a_serverless_variant_has_the_memory_of_its_own_configuration(monkeypatch):
-    """Megabytes, and no more than the machine bears either."""
-    monkeypatch.setattr("infra.sagemaker.instance_types.machine_bytes", lambda: 4 * GIBIBYTE)
-
-    def memory(**changes):
-        return VariantSpec("v", "image", None, {}, None, 1.0, 1, **changes).memory
-
-    serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 1}
-    assert memory(serverless=serverless) == 2 * GIBIBYTE
-    assert memory(serverless=serverless | {"MemorySizeInMB": 6144}) == memory_limit("")
-    assert memory(instance_type="ml.t2.medium") == memory_limit("ml.t2.medium")

@@ -1,6 +1,5 @@
 """Training jobs on several hosts, as their programs and a client see them."""
 
-import asyncio
 import json
 import time
 
@@ -20,19 +19,6 @@ pytestmark = pytest.mark.anyio
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 OUTPUT = "s3://shelf/output/job/output"
-
-
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
 
 
 def told(client):
@@ -119,7 +105,6 @@ async def test_stopping_ends_every_host_in_its_own_time(client):
     await client.call("CreateTrainingJob", **hosts_request(HyperParameters={"seconds": "50"}))
     for name in ("algo-1", "algo-2"):
         await client.logged(GROUP, f"hello from {name}")
-    await asyncio.sleep(0.1)  # until the handlers of SIGTERM stand
     await client.call("StopTrainingJob", TrainingJobName="job")
     job = await client.job("job")
     assert job["TrainingJobStatus"] == "Stopped"

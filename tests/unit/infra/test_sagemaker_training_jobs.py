@@ -22,19 +22,6 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 ARTIFACT = "s3://shelf/output/job/output/model.tar.gz"
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
-
-
 def s3_channel(**source):
     """A channel `train` at s3://shelf/d with other members of its S3DataSource."""
     one = channel("train", "s3://shelf/d")

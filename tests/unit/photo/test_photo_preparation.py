@@ -216,3 +216,16 @@ def test_the_preparation_of_a_model_keeps_to_its_fit():
     assert preparation.array(data)[0, 0, 0] == 255
     assert preparation.array(data)[0, 16, 16] == 0
     assert Preparation.from_dict(preparation.to_dict()) == preparation
+
+
+@pytest.mark.parametrize("size", [(300, 1600), (1600, 300), (640, 480)])
+def test_scaling_goes_across_first_whatever_the_shape(size):
+    """As the page does; Pillow 13 by itself begins with the taller side, Pillow 12 never does."""
+    image = noise(*size, 3)
+    across = image.resize((112, size[1]), Image.Resampling.HAMMING)
+    expected = across.resize((112, 112), Image.Resampling.HAMMING)
+    down = image.resize((size[0], 112), Image.Resampling.HAMMING)
+    other = down.resize((112, 112), Image.Resampling.HAMMING)
+    prepared = prepare_photo(encoded(image, "PNG"), 112)
+    assert prepared.tobytes() == expected.tobytes()
+    assert prepared.tobytes() != other.tobytes()

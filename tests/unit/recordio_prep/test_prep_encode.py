@@ -1,0 +1,48 @@
+"""What is known of an encoded photo: its perceptual hash, and that a run loads no SciPy for it."""
+
+import subprocess
+import sys
+
+import imagehash
+import numpy as np
+import pytest
+from PIL import Image
+
+from recordio_prep.encode import perceptual_hash
+
+
+def clouds(seed, side):
+    """Smooth colours, others for every seed."""
+    small = np.random.default_rng(seed).integers(0, 256, (9, 9, 3), np.uint8)
+    return Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("side", [28, 112, 224])
+def test_the_hash_is_that_of_the_package_imagehash(side):
+    """Of the same 32 x 32 grey pixels it is the same in every bit, as a signed integer."""
+    for seed in range(20):
+        picture = clouds(seed, side)
+        grey = picture.convert("L").resize((32, 32), Image.Resampling.BOX)
+        expected = np.packbits(imagehash.phash(grey).hash).tobytes()
+        assert perceptual_hash(picture).to_bytes(8, "big", signed=True) == expected
+
+
+def test_the_hash_stays_under_another_compression():
+    """A little noise moves none but the frequencies that stand at the median."""
+    picture = clouds(3, 112)
+    noise = np.random.default_rng(0).normal(0, 2, (112, 112, 3))
+    again = Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+    mask = (1 << 64) - 1
+    assert ((perceptual_hash(picture) ^ perceptual_hash(again)) & mask).bit_count() <= 4
+    other = perceptual_hash(clouds(4, 112))
+    assert ((perceptual_hash(picture) ^ other) & mask).bit_count() > 12
+
+
+def test_packing_loads_no_library_that_it_does_not_use():
+    """SciPy, HTTP clients and AWS's libraries take as long to load as hundreds of photos to pack."""
+    program = "import sys, scripts.commands.prepare; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], check=True, capture_output=True, text=True
+    )
+    unused = {"scipy", "imagehash", "boto3", "httpx", "bson", "dask", "urllib.request"}
+    assert unused & set(done.stdout.split()) == set()
