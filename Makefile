@@ -32,6 +32,9 @@ docs: | $(BIN)/snapshelf
 lock: | $(BIN)/snapshelf
 	$(LOCK) $(UPGRADE) pyproject.toml --all-extras -o requirements.lock
 	$(LOCK) $(UPGRADE) infra/lambda_runtime.in -o infra/lambda_runtime.lock
+	$(LOCK) $(UPGRADE) --no-deps infra/function_libraries.in -o infra/function_libraries.lock
+	$(LOCK) $(UPGRADE) -c requirements.lock infra/docker/inference.in -o infra/docker/inference.lock
+	$(LOCK) $(UPGRADE) -c requirements.lock infra/docker/training.in -o infra/docker/training.lock
 	$(LOCK) $(UPGRADE) scripts/bootstrap.in -o scripts/bootstrap.lock
 
 $(BIN)/snapshelf:

@@ -8,8 +8,7 @@ three then run as whole commands, in turn, on one process and on two; medians ar
 other programs run beside, processor time is the steadier figure.
 
 The limit is libjpeg-turbo (by simplejpeg) alone: read, decode at the reduced scale that leaves
-the wanted size, as ours does, encode 112 x 112 pixels; nothing is scaled, written, sorted or
-checked.
+twice the wanted size, encode 112 x 112 pixels; nothing is scaled, written, sorted or checked.
 Quality is the PSNR of the packed photos against decoding them in full and scaling with Lanczos.
 """
 
@@ -45,7 +44,7 @@ LIMIT = """
 import sys, simplejpeg
 for path in sys.argv[2:]:
     with open(path, "rb") as file:
-        pixels = simplejpeg.decode_jpeg(file.read(), min_height=112, min_width=112, min_factor=1)
+        pixels = simplejpeg.decode_jpeg(file.read(), min_height=224, min_width=224, min_factor=1)
     small = pixels[:112, :112].copy()
     simplejpeg.encode_jpeg(small, quality=int(sys.argv[1]), colorsubsampling="444")
 """

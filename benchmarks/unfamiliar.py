@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from contracts import NO_VERDICT, PhotoError
 from hosting.model import Model
-from infra.deploy.plan import find_artifact
+from infra.deploy.options import find_artifact
 from infra.sagemaker.artifacts import unpack
 
 

@@ -37,7 +37,7 @@ def main() -> int:
         return 1
     logger.info("serving model %s: %d classes", model.version, len(model.classes))
     uvicorn.run(
-        create_app(model),
+        create_app(model, batch=environment.batch),
         host=environment.host,
         port=environment.port,
         log_config=None,

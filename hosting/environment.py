@@ -19,6 +19,8 @@ DEFAULT_PORT = 8080
 class Environment:
     """Where the model lies, where to listen, and how many threads to compute with.
 
+    `batch` says that the photos of a batch transform come, one a request.
+
     Source: SageMaker developer guide, *Use your own inference code*.
     """
 
@@ -26,6 +28,7 @@ class Environment:
     host: str
     port: int
     threads: int
+    batch: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Environment:
@@ -35,4 +38,5 @@ class Environment:
             host=environ.get("SNAPSHELF_HOST", "127.0.0.1"),
             port=int(environ.get("SAGEMAKER_BIND_TO_PORT", DEFAULT_PORT)),
             threads=int(environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))),
+            batch=environ.get("SAGEMAKER_BATCH", "") == "true",
         )

@@ -18,11 +18,14 @@ class AcceptError(SnapshelfError):
     status = 406
 
 
-def encode(model: Model, answer: Answer, accept: str, *, milliseconds: float) -> tuple[str, bytes]:
+def encode(
+    model: Model, answer: Answer, accept: str, *, milliseconds: float, batch: bool = False
+) -> tuple[str, bytes]:
     """The answer in the first accepted type that is offered: (content type, body).
 
-    `application/json`: the bare array of probabilities, as SageMaker's built-in algorithm.
-    `application/jsonlines`: `{"prediction": [...]}` on a line, as the same in batch transform.
+    `application/json`: the bare array of probabilities, as SageMaker's built-in algorithm; in batch
+    transform `{"prediction": [...]}`, as the same.
+    `application/jsonlines`: `{"prediction": [...]}` on a line.
     `application/json;verbose`: labels beside them, as SageMaker JumpStart's image models; and
     where the artifact is calibrated the verdict with its reason, thresholds in class order and the
     photo's energy.
@@ -34,7 +37,8 @@ def encode(model: Model, answer: Answer, accept: str, *, milliseconds: float) ->
         if name in (JSON, "*/*", "application/*"):
             if "verbose" in parameters:
                 return JSON, _json(_verbose(model, answer, milliseconds))
-            return JSON, _json(answer.probabilities)
+            bare = answer.probabilities
+            return JSON, _json({"prediction": bare} if batch else bare)
         if name == JSON_LINES:
             return JSON_LINES, _json({"prediction": answer.probabilities}) + b"\n"
     raise AcceptError(

@@ -44,6 +44,13 @@ INFERENCE_IMAGE = Image(
 )
 
 
+FUNCTION_PROGRAM = "hosting.invocations"
+"""The inference image's answering half: the module that a function which holds the model is told.
+
+Its `open_model` takes the model's folder and a number of threads, and gives what answers requests.
+"""
+
+
 class ImageRegistry:
     """The images that are known here, found by repository name whatever their registry and tag.
 

@@ -120,6 +120,11 @@ def _connect(target: Target, service: str) -> Any:
     )
 
 
+def forget_clients() -> None:
+    """Make new clients from here on: those of before keep the credentials that they found."""
+    _connect.cache_clear()
+
+
 def resolve_target(
     name: TargetName,
     *,

@@ -8,10 +8,12 @@ import time
 from typing import Any
 
 from chalice import Chalice
-from chalicelib import edge, logs, photo_request, replies
+from chalicelib import edge, logs, own_model, photo_request, replies
 from chalicelib.endpoint import Endpoint, connect
 
 ENDPOINT_NAME = os.environ.get("ENDPOINT_NAME", "")
+MODEL_PROGRAM = os.environ.get("MODEL_PROGRAM", "")
+MODEL_FOLDER = os.environ.get("MODEL_FOLDER", "")
 ALLOWED_ORIGIN = os.environ.get("ALLOWED_ORIGIN", "*")
 IN_LAMBDA = "AWS_LAMBDA_RUNTIME_API" in os.environ  # a deployer imports this module too
 
@@ -25,8 +27,14 @@ if IN_LAMBDA:
 
 @functools.cache
 def endpoint() -> Endpoint:
-    """The model's endpoint; connected at the first request, so that deploying needs no region."""
+    """What the model is asked through; opened at need, so that deploying needs no region."""
+    if MODEL_PROGRAM:
+        return own_model.open_endpoint(MODEL_PROGRAM, MODEL_FOLDER, os.environ)
     return connect(ENDPOINT_NAME)
+
+
+if IN_LAMBDA and MODEL_PROGRAM:
+    endpoint()  # while the function starts, with a whole processor, and before anyone waits for it
 
 
 @app.route(  # type: ignore[untyped-decorator]  # Chalice's decorators hide a view's type

@@ -26,6 +26,8 @@ COMMANDS = {
     "status": "scripts.commands.cloud:status_command",
     "deploy": "scripts.commands.deploy:deploy_command",
     "destroy": "scripts.commands.deploy:destroy_command",
+    "package": "scripts.commands.package:package_command",
+    "cost": "scripts.commands.cost:cost_command",
     "classify": "scripts.commands.classify:classify_command",
     "doctor": "scripts.commands.doctor:doctor_command",
 }
@@ -42,6 +44,8 @@ SUMMARIES = {
     "status": "Say whether the local cloud runs, and where.",
     "deploy": "Put a model behind an API and a page.",
     "destroy": "Delete a deployment and its data.",
+    "package": "Write a deployment as CloudFormation or Terraform.",
+    "cost": "Estimate what a deployment on AWS costs a month.",
     "classify": "Classify photos through a deployed API.",
     "doctor": "Say what this machine has and lacks.",
 }

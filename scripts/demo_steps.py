@@ -15,7 +15,7 @@ from contracts import ARTIFACT_FILE, PNG, DeployError
 from infra import training_jobs
 from infra.deploy.deployment import deploy
 from infra.deploy.executor import OUTCOMES
-from infra.deploy.plan import DeployOptions
+from infra.deploy.options import DeployOptions
 from infra.deploy.scope import scope_of
 from infra.local import launch
 from infra.targets import Target, resolve_target

@@ -24,7 +24,7 @@ from contracts import (
     TrainingError,
 )
 from infra import processes
-from infra.deploy.plan import find_artifact
+from infra.deploy.options import find_artifact
 from infra.sagemaker.artifacts import pack, unpack
 from scripts.locks import sole_use
 

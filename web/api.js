@@ -6,7 +6,7 @@ const RETRY_STATUSES = [408, 425, 429]; // among 4xx: not the photo's fault, may
 
 /**
  * Why there is no answer. `kind` is "refusal" (another photo is needed), "failure" (the same photo
- * may do later) or "offline".
+ * may do later), "key" (the service wants one first) or "offline".
  */
 export class ApiError extends Error {
   constructor(kind, message, { hint = "", requestId = "" } = {}) {
@@ -17,7 +17,16 @@ export class ApiError extends Error {
   }
 }
 
+const KEY = "snapshelf-key"; // kept until the window is closed, in this window alone
+
 let config = null;
+let key = sessionStorage.getItem(KEY) ?? "";
+
+/** Sends this key from now on. */
+export function useKey(text) {
+  key = text.trim();
+  sessionStorage.setItem(KEY, key);
+}
 
 /** @returns {{promise: Promise<object>, abort: () => void}} the reply of POST /classify */
 export function classify(dataUrl) {
@@ -32,17 +41,20 @@ export function categories() {
 function request(method, path, data) {
   let running = null;
   let aborted = false;
-  const promise = apiUrl().then((url) => {
+  const promise = settings().then(({ url, asksForKey }) => {
     if (aborted) throw new ApiError("failure", "The request was given up.");
+    if (asksForKey && !key) throw keyless("This service asks for a key.");
     running = $.ajax({
       url: `${url}/${path}`,
       method,
       data,
+      headers: asksForKey ? { "x-api-key": key } : {},
       contentType: data === undefined ? false : "application/json",
       dataType: "json",
       timeout: ANSWER_TIMEOUT_MS,
     });
     return running.then(checked, (xhr, status) => {
+      if (asksForKey && xhr.status === 403) throw keyless("The service does not take this key.");
       throw explained(xhr, status);
     });
   });
@@ -53,13 +65,16 @@ function request(method, path, data) {
   return { promise, abort };
 }
 
-function apiUrl() {
+function settings() {
   config ??= Promise.resolve(
     $.ajax({ url: "config.json", dataType: "json", timeout: CONFIG_TIMEOUT_MS }),
   ).then(
     (document) => {
       if (!document?.apiUrl) throw unconnected();
-      return document.apiUrl.replace(/\/+$/, "");
+      return {
+        url: document.apiUrl.replace(/\/+$/, ""),
+        asksForKey: document.apiKey === "ask",
+      };
     },
     () => {
       throw navigator.onLine ? unconnected() : offline();
@@ -99,6 +114,10 @@ function sentence(text) {
   if (typeof text !== "string" || !text) return "";
   const start = text[0].toUpperCase() + text.slice(1);
   return /[.!?]$/.test(start) ? start : `${start}.`;
+}
+
+function keyless(message) {
+  return new ApiError("key", message, { hint: "Whoever runs the service can give you one." });
 }
 
 function offline() {

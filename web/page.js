@@ -157,6 +157,16 @@ function wireCamera() {
     });
 }
 
+function wireKey() {
+  $("#key-form").on("submit", (event) => {
+    event.preventDefault();
+    api.useKey($("#key").val());
+    if (!current) show("empty");
+    listCategories();
+    retry();
+  });
+}
+
 function wireConnection() {
   $("#retry").on("click", retry);
   $(window).on("online", () => {
@@ -172,7 +182,8 @@ async function listCategories() {
     $("#knows").prop("hidden", false);
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error;
-    // The list is an extra: a photo tells soon enough what is wrong.
+    if (error.kind === "key" && !current) explain("key", error);
+    // Else the list is an extra: a photo tells soon enough what is wrong.
   }
 }
 
@@ -180,5 +191,6 @@ wireFiles();
 wireDrop();
 wireCamera();
 wireConnection();
+wireKey();
 show("empty");
 listCategories();

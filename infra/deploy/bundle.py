@@ -148,7 +148,12 @@ def _normalise(source: Path, out: Path) -> None:
     """Sort the zip's entries and give all one date and mode: Chalice keeps the disk's order."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for name in sorted(old.namelist()):
-            entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = _ZIP_MODE
-            new.writestr(entry, old.read(name))
+            write_entry(new, name, old.read(name))
+
+
+def write_entry(archive: zipfile.ZipFile, name: str, data: bytes, level: int | None = None) -> None:
+    """Add a file to a zip whose bytes are to depend on the files alone; `level` as zlib's."""
+    entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = _ZIP_MODE
+    archive.writestr(entry, data, compresslevel=level)

@@ -11,13 +11,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts import DeployError
 from infra.deploy.executor import apply
 from infra.deploy.gateway import find_api
+from infra.deploy.keys import ApiKeyService
 from infra.deploy.plan import build_plan
 from infra.deploy.scope import Scope, scope_of
 from infra.deploy.service import is_absent
 
 if TYPE_CHECKING:
     from infra.deploy.executor import OnStep
-    from infra.deploy.plan import DeployOptions
+    from infra.deploy.options import DeployOptions
     from infra.targets import Target
 
 _PROBE_SECONDS = 5
@@ -34,9 +35,10 @@ class Deployment:
         api_url: the REST API's stage, without a trailing slash.
         page_url: the page.
         object_url: the page again, at an address that needs no website endpoint.
-        endpoint_name: the SageMaker endpoint.
-        endpoint_status: as SageMaker words it, such as `InService`.
+        endpoint_name: the SageMaker endpoint; None where the function holds the model.
+        endpoint_status: as SageMaker words it, such as `InService`; None likewise.
         model_version: the first 12 hex digits of the artifact's SHA-256.
+        api_key: what requests to the API must carry as `x-api-key`; None where it is open.
         resources: ARNs of the bucket, role, endpoint, function and API that it consists of.
     """
 
@@ -46,9 +48,10 @@ class Deployment:
     api_url: str
     page_url: str
     object_url: str
-    endpoint_name: str
-    endpoint_status: str
+    endpoint_name: str | None
+    endpoint_status: str | None
     model_version: str
+    api_key: str | None
     resources: tuple[str, ...]
 
 
@@ -85,10 +88,7 @@ def _describe(scope: Scope) -> Deployment:
     api_id = find_api(scope, scope.api)
     if api_id is None:
         raise _incomplete(scope, "it has no REST API")
-    sagemaker = scope.client("sagemaker")
-    endpoint = sagemaker.describe_endpoint(EndpointName=scope.endpoint)
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    model = _model_in_function(scope) or _model_at_endpoint(scope)
     return Deployment(
         name=scope.name,
         target=scope.target.name,
@@ -96,19 +96,53 @@ def _describe(scope: Scope) -> Deployment:
         api_url=scope.api_url(api_id),
         page_url=_page_url(scope),
         object_url=scope.object_url,
-        endpoint_name=scope.endpoint,
-        endpoint_status=endpoint["EndpointStatus"],
-        model_version=model["PrimaryContainer"]["ModelDataUrl"].split("/")[-2],
+        endpoint_name=model.endpoint,
+        endpoint_status=model.status,
+        model_version=model.version,
+        api_key=ApiKeyService(scope).value(scope.api),
         resources=(
             scope.arn("s3", scope.artifact_bucket),
             scope.arn("s3", scope.web_bucket),
-            scope.hosting_role_arn,
             scope.lambda_role_arn,
+            *model.resources,
+            scope.function_arn,
+            scope.arn("execute-api", api_id),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _StandingModel:
+    """Which model answers, and what it stands on."""
+
+    version: str
+    endpoint: str | None = None
+    status: str | None = None
+    resources: tuple[str, ...] = ()
+
+
+def _model_in_function(scope: Scope) -> _StandingModel | None:
+    """The function's own model; None where it asks an endpoint."""
+    found = scope.client("lambda").get_function_configuration(FunctionName=scope.function)
+    if "ENDPOINT_NAME" in found.get("Environment", {}).get("Variables", {}):
+        return None
+    return _StandingModel(found["Description"].removeprefix("model "))
+
+
+def _model_at_endpoint(scope: Scope) -> _StandingModel:
+    sagemaker = scope.client("sagemaker")
+    endpoint = sagemaker.describe_endpoint(EndpointName=scope.endpoint)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    return _StandingModel(
+        version=model["PrimaryContainer"]["ModelDataUrl"].split("/")[-2],
+        endpoint=scope.endpoint,
+        status=endpoint["EndpointStatus"],
+        resources=(
+            scope.hosting_role_arn,
             model["ModelArn"],
             config["EndpointConfigArn"],
             endpoint["EndpointArn"],
-            scope.function_arn,
-            scope.arn("execute-api", api_id),
         ),
     )
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from contracts import DeployError
 from infra.deploy.roles import until_role_is_known
+from infra.deploy.scope import tag_list
 from infra.deploy.service import check_owner, is_absent, tags_of, unlike
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from infra.deploy.scope import Scope
     from infra.deploy.service import Report
 
-_VARIANT = "AllTraffic"  # the one variant's name in SageMaker's own SDK and console
+PREVIOUS_TAG = "snapshelf:previous"
+"""An endpoint's tag that names the configuration which was in service before."""
+
+VARIANT = "AllTraffic"  # the one variant's name in SageMaker's own SDK and console
 _IN_SERVICE_SECONDS = 1800  # AWS starts an instance in 3 to 8 minutes, a large image takes longer
 _POLL_SECONDS = {"aws": 10.0, "localstack": 1.0, "local": 0.5}
 _MOVING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
@@ -55,15 +59,27 @@ class ModelService:
 
         until_role_is_known(create, report)
 
-    def delete_all(self) -> list[str]:
-        """Delete every model of this deployment; their names."""
+    def names(self) -> list[str]:
+        """Every model of this deployment."""
         sagemaker = self.scope.client("sagemaker")
         pages = sagemaker.get_paginator("list_models").paginate(NameContains=self.scope.name)
         names = [model["ModelName"] for page in pages for model in page["Models"]]
-        ours = [name for name in names if self.scope.is_revision(name)]
-        for name in ours:
-            sagemaker.delete_model(ModelName=name)
-        return ours
+        return sorted(name for name in names if self.scope.is_revision(name))
+
+    def artifact_url(self, name: str) -> str | None:
+        """Where a model's artifact lies; None where there is no such model."""
+        sagemaker = self.scope.client("sagemaker")
+        standing = _describe(sagemaker.describe_model, ModelName=name)
+        return standing["PrimaryContainer"]["ModelDataUrl"] if standing else None
+
+    def delete_all(self) -> list[str]:
+        """Delete every model of this deployment; their names."""
+        return [name for name in self.names() if self.delete(name)]
+
+    def delete(self, name: str) -> bool:
+        """Delete one model."""
+        self.scope.client("sagemaker").delete_model(ModelName=name)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +93,7 @@ class EndpointConfigService:
         standing = _describe(sagemaker.describe_endpoint_config, EndpointConfigName=wanted.name)
         if standing is None:
             return None
-        return unlike(standing["ProductionVariants"][0], _variant(wanted))
+        return unlike(standing["ProductionVariants"][0], variant(wanted))
 
     def apply(self, wanted: EndpointConfig, report: Report) -> None:  # noqa: ARG002 (no time)
         sagemaker = self.scope.client("sagemaker")
@@ -85,22 +101,27 @@ class EndpointConfigService:
             sagemaker.delete_endpoint_config(EndpointConfigName=wanted.name)
         sagemaker.create_endpoint_config(
             EndpointConfigName=wanted.name,
-            ProductionVariants=[_variant(wanted)],
+            ProductionVariants=[variant(wanted)],
             Tags=self.scope.tag_list,
         )
 
-    def delete_all(self) -> list[str]:
-        """Delete every endpoint configuration of this deployment; their names."""
+    def names(self) -> list[str]:
+        """Every endpoint configuration of this deployment."""
         sagemaker = self.scope.client("sagemaker")
         pages = sagemaker.get_paginator("list_endpoint_configs").paginate(
             NameContains=self.scope.name
         )
-        configs = [config for page in pages for config in page["EndpointConfigs"]]
-        ours = [c["EndpointConfigName"] for c in configs]
-        ours = [name for name in ours if self.scope.is_revision(name)]
-        for name in ours:
-            sagemaker.delete_endpoint_config(EndpointConfigName=name)
-        return ours
+        names = [c["EndpointConfigName"] for page in pages for c in page["EndpointConfigs"]]
+        return sorted(name for name in names if self.scope.is_revision(name))
+
+    def delete_all(self) -> list[str]:
+        """Delete every endpoint configuration of this deployment; their names."""
+        return [name for name in self.names() if self.delete(name)]
+
+    def delete(self, name: str) -> bool:
+        """Delete one endpoint configuration."""
+        self.scope.client("sagemaker").delete_endpoint_config(EndpointConfigName=name)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +136,21 @@ class EndpointService:
             return None
         status = standing["EndpointStatus"]
         moving = () if status == "InService" else (f"status {status}",)
-        other = () if standing["EndpointConfigName"] == wanted.config else ("configuration",)
+        other = unlike(
+            {"configuration": standing["EndpointConfigName"]}, {"configuration": wanted.config}
+        )
         return (*other, *moving)
+
+    def is_under_way(self, wanted: Endpoint) -> bool:
+        standing = self._describe(wanted.name)
+        return (
+            standing is not None
+            and standing["EndpointStatus"] in _MOVING
+            and standing["EndpointConfigName"] == wanted.config
+        )
+
+    def settle(self, wanted: Endpoint, report: Report) -> None:
+        self._settled(wanted.name, report)
 
     def apply(self, wanted: Endpoint, report: Report) -> None:
         sagemaker = self.scope.client("sagemaker")
@@ -132,6 +166,8 @@ class EndpointService:
                 Tags=self.scope.tag_list,
             )
         elif standing["EndpointConfigName"] != wanted.config:
+            former = {PREVIOUS_TAG: standing["EndpointConfigName"]}
+            sagemaker.add_tags(ResourceArn=standing["EndpointArn"], Tags=tag_list(former))
             sagemaker.update_endpoint(EndpointName=wanted.name, EndpointConfigName=wanted.config)
         self._check_in_service(wanted, self._settled(wanted.name, report))
 
@@ -142,6 +178,14 @@ class EndpointService:
         self.scope.client("sagemaker").delete_endpoint(EndpointName=name)
         self._settled(name, report)
         return True
+
+    def generations(self, name: str) -> tuple[str | None, str | None]:
+        """The configuration in service, and the one before it; None for what there is not."""
+        standing = self._describe(name)
+        if standing is None:
+            return None, None
+        tags = self.scope.client("sagemaker").list_tags(ResourceArn=standing["EndpointArn"])
+        return standing["EndpointConfigName"], tags_of(tags["Tags"]).get(PREVIOUS_TAG)
 
     def _describe(self, name: str) -> dict[str, Any] | None:
         sagemaker = self.scope.client("sagemaker")
@@ -181,9 +225,10 @@ class EndpointService:
         )
 
 
-def _variant(wanted: EndpointConfig) -> dict[str, Any]:
+def variant(wanted: EndpointConfig) -> dict[str, Any]:
+    """The configuration's one variant, as SageMaker's API takes it."""
     return {
-        "VariantName": _VARIANT,
+        "VariantName": VARIANT,
         "ModelName": wanted.model,
         "InstanceType": wanted.instance_type,
         "InitialInstanceCount": wanted.instance_count,

@@ -14,14 +14,18 @@ from contracts import DeployError
 from infra.deploy.endpoints import EndpointConfigService, EndpointService, ModelService
 from infra.deploy.functions import FunctionService
 from infra.deploy.gateway import InvokePermissionService, RestApiService
+from infra.deploy.keys import ApiKeyService
+from infra.deploy.leftovers import LeftoversService
 from infra.deploy.logs import LogGroupService
 from infra.deploy.resources import (
+    ApiKey,
     Bucket,
     Endpoint,
     EndpointConfig,
     Files,
     Function,
     InvokePermission,
+    Leftovers,
     LogGroup,
     Model,
     PageConfig,
@@ -30,6 +34,7 @@ from infra.deploy.resources import (
     Role,
 )
 from infra.deploy.roles import RoleService
+from infra.deploy.service import Settling
 from infra.deploy.storage import BucketService, FilesService, PageConfigService
 
 if TYPE_CHECKING:
@@ -54,7 +59,9 @@ _SERVICES: dict[type[Resource], Callable[[Scope], Service[Any]]] = {
     Function: FunctionService,
     RestApi: RestApiService,
     InvokePermission: InvokePermissionService,
+    ApiKey: ApiKeyService,
     PageConfig: PageConfigService,
+    Leftovers: LeftoversService,
 }
 _FAILURES = (BotoCoreError, ClientError, Boto3Error, DeployError, OSError)
 
@@ -64,11 +71,19 @@ class Action(StrEnum):
 
     MAKE = "make"
     CHANGE = "change"
+    WAIT = "wait"
+    REMOVE = "remove"
     KEEP = "unchanged"
 
 
 DELETED = "deleted"
-_PAST = {Action.MAKE: "made", Action.CHANGE: "changed", Action.KEEP: "unchanged"}
+_PAST = {
+    Action.MAKE: "made",
+    Action.CHANGE: "changed",
+    Action.WAIT: "unchanged",
+    Action.REMOVE: "removed",
+    Action.KEEP: "unchanged",
+}
 OUTCOMES = frozenset({*_PAST.values(), DELETED})
 """The last words that an `OnStep` hears of a resource; all others tell how it is going on."""
 
@@ -88,7 +103,8 @@ def compare(plan: Plan) -> tuple[Step, ...]:
     Raises:
         DeployError: the target does not answer, or a resource of that name is someone else's.
     """
-    return tuple(_guarded(planned, _step, plan.scope, planned) for planned in plan.planned)
+    steps = (_guarded(planned, _step, plan.scope, planned) for planned in plan.planned)
+    return tuple(step for step in steps if step is not None)
 
 
 def apply(plan: Plan, on_step: OnStep) -> tuple[Step, ...]:
@@ -101,7 +117,8 @@ def apply(plan: Plan, on_step: OnStep) -> tuple[Step, ...]:
     done: list[Step] = []
     for planned in plan.planned:
         standing = [step.label for step in done]
-        done.append(_guarded(planned, _carry_out, plan.scope, planned, on_step, standing=standing))
+        step = _guarded(planned, _carry_out, plan.scope, planned, on_step, standing=standing)
+        done.extend([step] if step else [])
     return tuple(done)
 
 
@@ -138,6 +155,7 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
 
     return [
         (f"bucket {scope.web_bucket}", lambda: buckets.delete(scope.web_bucket)),
+        (f"API key {scope.api}", lambda: ApiKeyService(scope).delete(scope.api)),
         (f"REST API {scope.api}", lambda: RestApiService(scope).delete(scope.api)),
         (f"function {scope.function}", lambda: FunctionService(scope).delete(scope.function)),
         (f"log group {scope.function_logs}", lambda: logs.delete(scope.function_logs)),
@@ -156,28 +174,44 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
     ]
 
 
-def _step(scope: Scope, planned: Planned) -> Step:
-    differences = _SERVICES[type(planned.resource)](scope).differences(planned.resource)
+def _step(scope: Scope, planned: Planned) -> Step | None:
+    """What is to be done with a resource; None for leftovers of which there are none."""
+    service = _SERVICES[type(planned.resource)](scope)
+    differences = service.differences(planned.resource)
     if differences is None:
         return Step(planned.label, Action.MAKE)
-    return Step(planned.label, Action.CHANGE if differences else Action.KEEP, differences)
+    if isinstance(planned.resource, Leftovers):
+        return Step(planned.label, Action.REMOVE, differences) if differences else None
+    if not differences:
+        return Step(planned.label, Action.KEEP)
+    waits = isinstance(service, Settling) and service.is_under_way(planned.resource)
+    return Step(planned.label, Action.WAIT if waits else Action.CHANGE, differences)
 
 
-def _carry_out(scope: Scope, planned: Planned, on_step: OnStep) -> Step:
+def _carry_out(scope: Scope, planned: Planned, on_step: OnStep) -> Step | None:
+    service = _SERVICES[type(planned.resource)](scope)
+
+    def report(text: str) -> None:
+        on_step(planned.label, text)
+
     step = _step(scope, planned)
+    if step and step.action is Action.WAIT and isinstance(service, Settling):
+        service.settle(planned.resource, report)
+        step = _step(scope, planned)
+    if step is None:
+        return None
     if step.action is not Action.KEEP:
-        service = _SERVICES[type(planned.resource)](scope)
-        service.apply(planned.resource, lambda text: on_step(step.label, text))
+        service.apply(planned.resource, report)
     on_step(step.label, _PAST[step.action])
     return step
 
 
 def _guarded(
     planned: Planned,
-    act: Callable[..., Step],
+    act: Callable[..., Step | None],
     *arguments: object,
     standing: list[str] | None = None,
-) -> Step:
+) -> Step | None:
     try:
         return act(*arguments)
     except _FAILURES as error:

@@ -39,9 +39,7 @@ class FunctionService:
             self._create(wanted, report)
             return
         if standing["CodeSha256"] != wanted.code_sha256:
-            client.update_function_code(
-                FunctionName=wanted.name, ZipFile=wanted.package.read_bytes()
-            )
+            client.update_function_code(FunctionName=wanted.name, **_code(wanted))
             self._wait("function_updated_v2", wanted.name)
         if unlike(_flat(standing), _flat(_configuration(wanted))):
             client.update_function_configuration(FunctionName=wanted.name, **_configuration(wanted))
@@ -60,7 +58,7 @@ class FunctionService:
         def create() -> None:
             client.create_function(
                 FunctionName=wanted.name,
-                Code={"ZipFile": wanted.package.read_bytes()},
+                Code=_code(wanted),
                 Tags=self.scope.tags,
                 **_configuration(wanted),
             )
@@ -88,8 +86,17 @@ class FunctionService:
         return configuration
 
 
+def _code(wanted: Function) -> dict[str, Any]:
+    """Where Lambda takes the zip from; a request of its API holds 50 MB of it at most."""
+    if wanted.stored is None:
+        return {"ZipFile": wanted.package.read_bytes()}
+    bucket, key = wanted.stored
+    return {"S3Bucket": bucket, "S3Key": key}
+
+
 def _configuration(wanted: Function) -> dict[str, Any]:
     return {
+        "Description": wanted.description,
         "Runtime": wanted.runtime,
         "Handler": wanted.handler,
         "Role": wanted.role_arn,
@@ -104,6 +111,7 @@ def _flat(configuration: dict[str, Any]) -> dict[str, Any]:
     environment = configuration.get("Environment", {}).get("Variables", {})
     names = ("Runtime", "Handler", "Role", "Timeout", "MemorySize")
     return {
+        "description": configuration.get("Description", ""),
         **{name.lower(): configuration.get(name) for name in names},
         "environment": environment,
     }

@@ -42,6 +42,10 @@ class LogGroupService:
         self.scope.client("logs").delete_log_group(logGroupName=name)
         return True
 
+    def exists(self, name: str) -> bool:
+        """Whether the log group stands."""
+        return self._describe(name) is not None
+
     def _describe(self, name: str) -> dict[str, Any] | None:
         answer = self.scope.client("logs").describe_log_groups(logGroupNamePrefix=name)
         return next((g for g in answer["logGroups"] if g["logGroupName"] == name), None)

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from contracts import ARTIFACT_FILE, DeployError
-from infra.deploy.bundle import BUILD_DIR, LAMBDA_DIR, Bundle, build_bundle
-from infra.deploy.page import PAGE_CONFIG, WEB_DIR, page_files
+from contracts import ARTIFACT_FILE
+from infra.deploy.bundle import Bundle, build_bundle
+from infra.deploy.model_bundle import MODEL_FOLDER, build_model_bundle
+from infra.deploy.options import DeployOptions, find_artifact
+from infra.deploy.page import PAGE_CONFIG, page_files
 from infra.deploy.policies import (
+    FUNCTION_PREFIX,
     MODEL_PREFIX,
     function_policy,
     hosting_policy,
     training_policy,
 )
 from infra.deploy.resources import (
+    ApiKey,
     Bucket,
     Endpoint,
     EndpointConfig,
     Files,
     Function,
     InvokePermission,
+    Leftovers,
     LogGroup,
     Model,
     PageConfig,
@@ -30,10 +36,12 @@ from infra.deploy.resources import (
     RestApi,
     Role,
     StoredFile,
+    UsageLimits,
     label,
 )
+from infra.deploy.storage import FOR_EVER
 from infra.deploy.swagger import complete_swagger
-from infra.images import INFERENCE_IMAGE, Image
+from infra.images import FUNCTION_PROGRAM, INFERENCE_IMAGE, Image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,33 +49,6 @@ if TYPE_CHECKING:
     from infra.deploy.scope import Scope
 
 _LOG_RETENTION_DAYS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class DeployOptions:
-    """What a person may choose about a deployment.
-
-    Attributes:
-        artifact: the `model.tar.gz`, or a folder that holds one.
-        image: the inference image; by default the local one's name, or on AWS this account's ECR.
-        instance_type: what the endpoint runs on.
-        instance_count: how many of them.
-    """
-
-    artifact: Path
-    image: str | None = None
-    instance_type: str = "ml.m5.large"
-    instance_count: int = 1
-    lambda_dir: Path = LAMBDA_DIR
-    web_dir: Path = WEB_DIR
-    build_dir: Path = BUILD_DIR
-
-    def __post_init__(self) -> None:
-        if self.instance_count < 1:
-            raise DeployError(
-                f"instance count {self.instance_count}: expected 1 or more",
-                hint="an endpoint needs at least one instance",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +85,7 @@ class Plan:
 
 
 def build_plan(scope: Scope, options: DeployOptions) -> Plan:
-    """Everything that photo classification needs: artifact, endpoint, function, API and page.
+    """Everything that photo classification needs: the model behind an endpoint or in the function.
 
     Raises:
         DeployError: the artifact, the page or the Chalice project is not there or not valid.
@@ -114,14 +95,24 @@ def build_plan(scope: Scope, options: DeployOptions) -> Plan:
         lambda_dir=options.lambda_dir,
         build_dir=options.build_dir,
     )
-    image = options.image or image_uri(scope, INFERENCE_IMAGE)
+    if options.lambda_only:
+        answering, leftovers = _function_with_model(scope, options, bundle)
+    else:
+        answering, leftovers = _endpoint_and_function(scope, options, bundle)
     planned = (
         Planned(Bucket(scope.artifact_bucket)),
-        *_endpoint(scope, options, image),
-        *_api(scope, bundle),
-        *_page(scope, options.web_dir),
+        *answering,
+        *_api(scope, bundle, options.limits),
+        *_page(scope, options.web_dir, asks_for_key=options.limits is not None),
     )
-    return Plan(scope, planned)
+    everything = tuple(each.label for each in planned)
+    return Plan(scope, (*planned, Planned(leftovers, after=everything)))
+
+
+def model_plan(scope: Scope, options: DeployOptions) -> Plan:
+    """The endpoint alone, with the bucket that its model lies in: no function, API or page."""
+    endpoint, _ = _endpoint(scope, options)
+    return Plan(scope, (Planned(Bucket(scope.artifact_bucket)), *endpoint))
 
 
 def training_plan(scope: Scope, image: str) -> Plan:
@@ -138,39 +129,72 @@ def image_uri(scope: Scope, image: Image) -> str:
     return f"{registry}/{image.repository}:latest"
 
 
-def find_artifact(path: Path) -> Path:
-    """The artifact that `path` names: itself, or `model.tar.gz` in it.
+def _endpoint_and_function(
+    scope: Scope, options: DeployOptions, bundle: Bundle
+) -> tuple[tuple[Planned, ...], Leftovers]:
+    endpoint, leftovers = _endpoint(scope, options)
+    function = Function(
+        scope.function,
+        bundle.package,
+        bundle.code_sha256,
+        scope.lambda_role_arn,
+        function_environment(scope),
+    )
+    behind = (*endpoint, *_function(scope, function, after=(f"endpoint {scope.endpoint}",)))
+    return behind, dataclasses.replace(leftovers, has_key=options.limits is not None)
 
-    Raises:
-        DeployError: there is none.
-    """
-    artifact = path / ARTIFACT_FILE if path.is_dir() else path
-    if not artifact.is_file():
-        raise DeployError(
-            f"{artifact}: no such file", hint="train a model first: `snapshelf train RECORDS`"
-        )
-    return artifact
 
-
-def _endpoint(scope: Scope, options: DeployOptions, image: str) -> tuple[Planned, ...]:
+def _endpoint(scope: Scope, options: DeployOptions) -> tuple[tuple[Planned, ...], Leftovers]:
+    image = options.image or image_uri(scope, INFERENCE_IMAGE)
     source = find_artifact(options.artifact)
-    with source.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    sha256 = _sha256(source)
     key = f"{MODEL_PREFIX}/{sha256[:12]}/{ARTIFACT_FILE}"
-    stored = StoredFile(key, source, sha256, "application/gzip", "private, max-age=31536000")
+    stored = StoredFile(key, source, sha256, "application/gzip", FOR_EVER)
     artifact = Files(f"model {sha256[:12]}", scope.artifact_bucket, (stored,))
     revision = _revision(scope, sha256, image, options)
     url = f"s3://{scope.artifact_bucket}/{key}"
     model = Model(revision, image, url, scope.hosting_role_arn)
     config = EndpointConfig(revision, revision, options.instance_type, options.instance_count)
     role = Role(scope.hosting_role, "sagemaker", hosting_policy(scope, image))
-    return (
+    planned = (
         Planned(role),
         Planned(artifact, after=(f"bucket {scope.artifact_bucket}",)),
         Planned(model, after=(label(artifact), label(role))),
         Planned(config, after=(label(model),)),
         Planned(Endpoint(scope.endpoint, revision), after=(label(config),)),
     )
+    return planned, Leftovers(scope.name, revision, artifact=key)
+
+
+def _function_with_model(
+    scope: Scope, options: DeployOptions, bundle: Bundle
+) -> tuple[tuple[Planned, ...], Leftovers]:
+    artifact = find_artifact(options.artifact)
+    built = build_model_bundle(bundle.package, artifact, options.build_dir)
+    memory = built.memory(options.memory_mb)
+    key = f"{FUNCTION_PREFIX}/{built.sha256[:12]}/{built.package.name}"
+    stored = StoredFile(key, built.package, built.sha256, "application/zip", FOR_EVER)
+    zipped = Files(f"function {built.sha256[:12]}", scope.artifact_bucket, (stored,))
+    function = Function(
+        scope.function,
+        built.package,
+        built.code_sha256,
+        scope.lambda_role_arn,
+        function_environment(scope, lambda_only=True),
+        stored=(scope.artifact_bucket, key),
+        description=f"model {_sha256(artifact)[:12]}",
+        memory_mb=memory,
+    )
+    planned = (
+        Planned(zipped, after=(f"bucket {scope.artifact_bucket}",)),
+        *_function(scope, function, after=(label(zipped),)),
+    )
+    return planned, Leftovers(scope.name, bundle=key, has_key=options.limits is not None)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _revision(scope: Scope, sha256: str, image: str, options: DeployOptions) -> str:
@@ -179,42 +203,47 @@ def _revision(scope: Scope, sha256: str, image: str, options: DeployOptions) -> 
     return f"{scope.name}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"
 
 
-def _api(scope: Scope, bundle: Bundle) -> tuple[Planned, ...]:
-    role = Role(scope.lambda_role, "lambda", function_policy(scope))
+def _function(scope: Scope, function: Function, after: tuple[str, ...]) -> tuple[Planned, ...]:
+    asks_endpoint = function.stored is None
+    role = Role(scope.lambda_role, "lambda", function_policy(scope, asks_endpoint=asks_endpoint))
     logs = LogGroup(scope.function_logs, _LOG_RETENTION_DAYS)
-    function = Function(
-        scope.function,
-        bundle.package,
-        bundle.code_sha256,
-        scope.lambda_role_arn,
-        function_environment(scope),
-    )
-    api = RestApi(scope.api, complete_swagger(bundle.swagger, scope))
-    permission = InvokePermission(scope.function, scope.api)
-    endpoint = f"endpoint {scope.endpoint}"
     return (
         Planned(role),
         Planned(logs),
-        Planned(function, after=(label(role), label(logs), endpoint)),
-        Planned(api, after=(label(function),)),
-        Planned(permission, after=(label(api),)),
+        Planned(function, after=(label(role), label(logs), *after)),
     )
 
 
-def function_environment(scope: Scope) -> tuple[tuple[str, str], ...]:
+def _api(scope: Scope, bundle: Bundle, limits: UsageLimits | None) -> tuple[Planned, ...]:
+    swagger = complete_swagger(bundle.swagger, scope, needs_key=limits is not None)
+    api = RestApi(scope.api, swagger)
+    permission = InvokePermission(scope.function, scope.api)
+    keys = () if limits is None else (ApiKey(scope.api, scope.api, limits),)
+    return (
+        Planned(api, after=(f"function {scope.function}",)),
+        Planned(permission, after=(label(api),)),
+        *(Planned(key, after=(label(api),)) for key in keys),
+    )
+
+
+def function_environment(scope: Scope, *, lambda_only: bool = False) -> tuple[tuple[str, str], ...]:
     """The function's variables, sorted by name."""
-    variables = {"ALLOWED_ORIGIN": scope.allowed_origin, "ENDPOINT_NAME": scope.endpoint}
+    variables = {"ALLOWED_ORIGIN": scope.allowed_origin}
+    if lambda_only:
+        variables |= {"MODEL_PROGRAM": FUNCTION_PROGRAM, "MODEL_FOLDER": MODEL_FOLDER}
+        return tuple(sorted(variables.items()))
+    variables["ENDPOINT_NAME"] = scope.endpoint
     if scope.target.name == "localstack" and scope.target.sagemaker_endpoint_url:
         # LocalStack's Lambdas would look for SageMaker in LocalStack, which has none.
         variables["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] = scope.target.sagemaker_endpoint_url
     return tuple(sorted(variables.items()))
 
 
-def _page(scope: Scope, web_dir: Path) -> tuple[Planned, ...]:
+def _page(scope: Scope, web_dir: Path, *, asks_for_key: bool) -> tuple[Planned, ...]:
     bucket = Bucket(scope.web_bucket, website=True)
     files = page_files(web_dir)
     page = Files("page", scope.web_bucket, files, complete=True, keep=(PAGE_CONFIG,))
-    config = PageConfig(scope.web_bucket, scope.api)
+    config = PageConfig(scope.web_bucket, scope.api, asks_for_key)
     return (
         Planned(bucket),
         Planned(page, after=(label(bucket),)),

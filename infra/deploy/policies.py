@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 MODEL_PREFIX = "models"
 """The folder of the artifact bucket that endpoints read."""
 
+FUNCTION_PREFIX = "functions"
+"""The folder of the artifact bucket that Lambda takes zips from: a request holds 50 MB of one."""
+
 _ECR_IMAGE = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
+    r"(?P<account>\d{12}|\$\{[\w.:]+\})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"
     r"/(?P<repository>[a-z0-9._/-]+)(?:[:@].+)?"
 )
 
@@ -24,15 +27,16 @@ def trust_policy(service: str) -> dict[str, Any]:
     return _document({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
 
 
-def function_policy(scope: Scope) -> str:
-    """Asking the one endpoint, and writing to the function's one log group (JSON)."""
+def function_policy(scope: Scope, *, asks_endpoint: bool = True) -> str:
+    """Writing to the function's one log group and, unless it holds the model, asking the endpoint.
+
+    As a JSON document.
+    """
     endpoint = scope.arn("sagemaker", f"endpoint/{scope.endpoint}")
     logs = scope.arn("logs", f"log-group:{scope.function_logs}:*")
+    asking = [_allow(["sagemaker:InvokeEndpoint"], endpoint)] if asks_endpoint else []
     return json.dumps(
-        _document(
-            _allow(["sagemaker:InvokeEndpoint"], endpoint),
-            _allow(["logs:CreateLogStream", "logs:PutLogEvents"], logs),
-        )
+        _document(*asking, _allow(["logs:CreateLogStream", "logs:PutLogEvents"], logs))
     )
 
 

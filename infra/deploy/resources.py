@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from contracts import DeployError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,17 +89,32 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A Lambda function; `code_sha256` is its zip's, in base64 as Lambda reports it."""
+    """A Lambda function.
+
+    Attributes:
+        package: its zip.
+        code_sha256: the zip's, in base64 as Lambda reports it.
+        stored: the bucket and key of the same zip where it goes by way of S3, as it must above
+            50 MB; None where it goes with the request.
+        description: what Lambda shows beside the name.
+    """
 
     name: str
     package: Path
     code_sha256: str
     role_arn: str
     environment: tuple[tuple[str, str], ...]
+    stored: tuple[str, str] | None = None
+    description: str = ""
     runtime: str = "python3.11"
     handler: str = "app.app"
     timeout_seconds: int = 30
     memory_mb: int = 256
+
+    @property
+    def code_sha256_hex(self) -> str:
+        """The zip's SHA-256 as keys in the bucket have it."""
+        return base64.b64decode(self.code_sha256).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +134,85 @@ class InvokePermission:
 
 
 @dataclass(frozen=True, slots=True)
-class PageConfig:
-    """The page's `config.json`, which names the REST API's address; `name` is the bucket's."""
+class UsageLimits:
+    """How much the holder of an API key may ask.
+
+    Attributes:
+        rate: requests a second in the long run, above 0.
+        burst: requests at once, 1 or more.
+        quota: requests in a `period`; None for any number.
+        period: DAY, WEEK or MONTH.
+
+    Raises:
+        DeployError: a value outside these.
+    """
+
+    rate: float = 10.0
+    burst: int = 20
+    quota: int | None = None
+    period: str = "DAY"
+
+    def __post_init__(self) -> None:
+        wrong = [
+            f"{name} {value!r}: expected {expected}"
+            for name, value, expected, right in (
+                ("rate", self.rate, "a number above 0", self.rate > 0),
+                ("burst", self.burst, "1 or more", self.burst >= 1),
+                ("quota", self.quota, "1 or more", self.quota is None or self.quota >= 1),
+                ("period", self.period, " or ".join(QUOTA_PERIODS), self.period in QUOTA_PERIODS),
+            )
+            if not right
+        ]
+        if wrong:
+            raise DeployError("; ".join(wrong), hint="for example --rate 10 --quota 1000/day")
+
+
+QUOTA_PERIODS = ("DAY", "WEEK", "MONTH")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that requests to the REST API must carry, and the usage plan that limits it.
+
+    API Gateway draws the key; it stays the same while the deployment stands.
+    """
 
     name: str
     api: str
+    limits: UsageLimits
+
+
+@dataclass(frozen=True, slots=True)
+class PageConfig:
+    """The page's `config.json`, which names the REST API's address; `name` is the bucket's.
+
+    Attributes:
+        asks_for_key: whether the page has to ask its visitor for an API key.
+    """
+
+    name: str
+    api: str
+    asks_for_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What earlier runs made and this plan has no use for; comes last, once all else is in service.
+
+    The generation before the one in service is kept, so that it can be brought back at once.
+
+    Attributes:
+        revision: of the model and configuration in service; None where no endpoint is wanted.
+        artifact: the key of the model's artifact in the bucket, likewise.
+        bundle: the key of the function's zip in the bucket; None where it is not kept there.
+        has_key: whether the API asks for a key.
+    """
+
+    name: str
+    revision: str | None = None
+    artifact: str | None = None
+    bundle: str | None = None
+    has_key: bool = False
 
 
 Resource: TypeAlias = (
@@ -134,7 +226,9 @@ Resource: TypeAlias = (
     | Function
     | RestApi
     | InvokePermission
+    | ApiKey
     | PageConfig
+    | Leftovers
 )
 
 _KINDS: dict[type[Resource], str] = {
@@ -148,7 +242,9 @@ _KINDS: dict[type[Resource], str] = {
     Function: "function",
     RestApi: "REST API",
     InvokePermission: "invoke permission",
+    ApiKey: "API key",
     PageConfig: "page configuration",
+    Leftovers: "leftovers of",
 }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from infra.deploy.scope import Scope
     from infra.deploy.service import Report
 
-_POLICY_NAME = "least-privilege"
+POLICY_NAME = "least-privilege"
 _KNOWN_SECONDS = 90  # a new role takes about 10 s to be known in all of AWS
 _POLL_SECONDS = 3.0
 _NOT_YET_KNOWN = re.compile(
@@ -57,7 +57,7 @@ class RoleService:
         else:
             iam.update_assume_role_policy(RoleName=wanted.name, PolicyDocument=trust)
         iam.put_role_policy(
-            RoleName=wanted.name, PolicyName=_POLICY_NAME, PolicyDocument=wanted.policy
+            RoleName=wanted.name, PolicyName=POLICY_NAME, PolicyDocument=wanted.policy
         )
 
     def delete(self, name: str) -> bool:
@@ -69,6 +69,14 @@ class RoleService:
             iam.delete_role_policy(RoleName=name, PolicyName=policy)
         iam.delete_role(RoleName=name)
         return True
+
+    def exists(self, name: str) -> bool:
+        """Whether the role stands.
+
+        Raises:
+            DeployError: it does, and is another's.
+        """
+        return self._describe(name) is not None
 
     def _describe(self, name: str) -> dict[str, Any] | None:
         try:
@@ -82,9 +90,7 @@ class RoleService:
 
     def _policy(self, name: str) -> dict[str, Any] | None:
         try:
-            answer = self.scope.client("iam").get_role_policy(
-                RoleName=name, PolicyName=_POLICY_NAME
-            )
+            answer = self.scope.client("iam").get_role_policy(RoleName=name, PolicyName=POLICY_NAME)
         except ClientError as error:
             if is_absent(error):
                 return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from contracts import DeployError
 from infra.deploy.scope import OWNER_TAG
@@ -22,6 +22,7 @@ Report: TypeAlias = Callable[[str], None]
 
 R_contra = TypeVar("R_contra", contravariant=True)
 
+_TOLD_CHARACTERS = 80  # beyond which values are policies and digests that say little to people
 _NOT_FOUND = re.compile(r"(could|can) ?not find|does not exist|not found", re.IGNORECASE)
 
 
@@ -52,9 +53,31 @@ def is_absent(error: ClientError) -> bool:
     )
 
 
+@runtime_checkable
+class Settling(Protocol[R_contra]):
+    """A service whose resource takes minutes to become what it was told to be."""
+
+    def is_under_way(self, wanted: R_contra) -> bool:
+        """Whether the resource is becoming what is wanted by itself, so that waiting is enough."""
+
+    def settle(self, wanted: R_contra, report: Report) -> None:
+        """Wait until the resource neither starts nor changes nor goes."""
+
+
 def unlike(actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names in `wanted` whose values `actual` does not hold, in the order of `wanted`."""
-    return tuple(name for name, value in wanted.items() if actual.get(name) != value)
+    """What `actual` does not hold of `wanted`, in its order; both values where they are short."""
+    return tuple(
+        _told(name, actual.get(name), value)
+        for name, value in wanted.items()
+        if actual.get(name) != value
+    )
+
+
+def _told(name: str, actual: Any, wanted: Any) -> str:
+    if all(isinstance(value, str | int | float) for value in (actual, wanted)):
+        told = f"{name} ({actual}, wanted {wanted})"
+        return told if len(told) <= _TOLD_CHARACTERS else name
+    return name
 
 
 def tags_of(tag_list: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -27,6 +27,9 @@ TRANSFER = TransferConfig(multipart_threshold=16 * _MEGABYTE, multipart_chunksiz
 SHA256_METADATA = "sha256"
 """User metadata that tells a stored file's content: the ETag of a multipart upload does not."""
 
+FOR_EVER = "private, max-age=31536000"
+"""Cache header of objects whose keys follow their content."""
+
 _DELETE_BATCH = 1000  # DeleteObjects takes no more
 
 
@@ -49,12 +52,12 @@ class BucketService:
         tags = {**self._tags(wanted.name), **self.scope.tags}
         s3.put_bucket_tagging(Bucket=wanted.name, Tagging={"TagSet": tag_list(tags)})
         s3.put_public_access_block(
-            Bucket=wanted.name, PublicAccessBlockConfiguration=_access_block(wanted)
+            Bucket=wanted.name, PublicAccessBlockConfiguration=access_block(wanted)
         )
-        s3.put_bucket_encryption(Bucket=wanted.name, ServerSideEncryptionConfiguration=_ENCRYPTION)
+        s3.put_bucket_encryption(Bucket=wanted.name, ServerSideEncryptionConfiguration=ENCRYPTION)
         if wanted.website:
             s3.put_bucket_website(Bucket=wanted.name, WebsiteConfiguration=_WEBSITE)
-            policy = json.dumps(self._public_read(wanted.name))
+            policy = json.dumps(public_read(self.scope, wanted.name))
             s3.put_bucket_policy(Bucket=wanted.name, Policy=policy)
 
     def delete(self, name: str) -> bool:
@@ -64,6 +67,7 @@ class BucketService:
         self._check_owner(name)
         s3 = self.scope.client("s3")
         delete_objects(s3, name, list_keys(s3, name))
+        _delete_versions(s3, name)
         for upload in s3.list_multipart_uploads(Bucket=name).get("Uploads", []):
             s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
         s3.delete_bucket(Bucket=name)
@@ -99,11 +103,11 @@ class BucketService:
     def _wanted_settings(self, wanted: Bucket) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "tag": self.scope.name,
-            "public access": _access_block(wanted),
-            "encryption": _ENCRYPTION["Rules"][0]["ApplyServerSideEncryptionByDefault"],
+            "public access": access_block(wanted),
+            "encryption": ENCRYPTION["Rules"][0]["ApplyServerSideEncryptionByDefault"],
         }
         if wanted.website:
-            settings |= {"website": _WEBSITE, "policy": self._public_read(wanted.name)}
+            settings |= {"website": _WEBSITE, "policy": public_read(self.scope, wanted.name)}
         return settings
 
     def _settings(self, name: str) -> dict[str, Any]:
@@ -121,16 +125,6 @@ class BucketService:
             "website": _read(lambda: _website(s3.get_bucket_website(Bucket=name))),
             "policy": _read(lambda: json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])),
         }
-
-    def _public_read(self, name: str) -> dict[str, Any]:
-        statement = {
-            "Sid": "PublicRead",
-            "Effect": "Allow",
-            "Principal": "*",
-            "Action": "s3:GetObject",
-            "Resource": f"{self.scope.arn('s3', name)}/*",
-        }
-        return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +187,8 @@ class PageConfigService:
         standing = _read(lambda: s3.get_object(Bucket=wanted.name, Key=PAGE_CONFIG))
         if standing is None:
             return None
-        return () if standing["Body"].read() == self._content(wanted) else ("apiUrl",)
+        found = json.loads(standing["Body"].read())
+        return () if found == json.loads(self._content(wanted)) else ("address or key",)
 
     def apply(self, wanted: PageConfig, report: Report) -> None:  # noqa: ARG002 (takes no time)
         self.scope.client("s3").put_object(
@@ -207,7 +202,8 @@ class PageConfigService:
     def _content(self, wanted: PageConfig) -> bytes:
         api_id = find_api(self.scope, wanted.api)
         url = self.scope.api_url(api_id) if api_id else None
-        return json.dumps({"apiUrl": url}).encode()
+        asks = {"apiKey": "ask"} if wanted.asks_for_key else {}
+        return json.dumps({"apiUrl": url, **asks}).encode()
 
 
 def upload(
@@ -230,8 +226,13 @@ def upload(
 
 def list_keys(s3: Any, bucket: str, prefix: str = "") -> list[str]:
     """The keys in a bucket that begin with `prefix`, all pages."""
+    return [entry["Key"] for entry in list_objects(s3, bucket, prefix)]
+
+
+def list_objects(s3: Any, bucket: str, prefix: str = "") -> list[dict[str, Any]]:
+    """What S3 lists of the objects whose keys begin with `prefix`, all pages."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    return [entry for page in pages for entry in page.get("Contents", [])]
 
 
 def delete_objects(s3: Any, bucket: str, keys: list[str]) -> None:
@@ -240,11 +241,30 @@ def delete_objects(s3: Any, bucket: str, keys: list[str]) -> None:
         s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
 
 
-_ENCRYPTION = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+def _delete_versions(s3: Any, bucket: str) -> None:
+    """Where someone turned versioning on, former versions would keep the bucket from going."""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            s3.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
+
+
+ENCRYPTION = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
 _WEBSITE = {"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "index.html"}}
 
 
-def _access_block(wanted: Bucket) -> dict[str, bool]:
+def public_read(scope: Scope, bucket: str) -> dict[str, Any]:
+    """A bucket policy: everyone may read objects, and nothing else."""
+    statement = {
+        "Sid": "PublicRead",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"{scope.arn('s3', bucket)}/*",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def access_block(wanted: Bucket) -> dict[str, bool]:
     """Access lists open neither kind of bucket; a policy opens a website's."""
     return {
         "BlockPublicAcls": True,

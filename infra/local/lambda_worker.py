@@ -20,8 +20,12 @@ from infra import processes
 from infra.local.lambda_function import FunctionSpec, WorkerFolders, worker_environment
 from infra.local.lambda_log import LogLine, WorkerLog
 from infra.local.runtime_api import Invocation, Outcome, RuntimeApi
+from infra.memory import MEBIBYTE, watch
 
 logger = logging.getLogger(__name__)
+
+_OUT_OF_MEMORY = "Runtime.OutOfMemory"
+"""Lambda's type of error for a function that held more than its MemorySize."""
 
 _INIT_SECONDS = 10.0
 """Lambda's limit for a function to load (or the function's timeout, where that is longer)."""
@@ -87,6 +91,7 @@ class Worker:
             raise
         finally:
             os.close(self._log.write_end)
+        self._limit = watch.add(self._process.pid, self.spec.memory * MEBIBYTE)
         self._exit_watch = os.pidfd_open(self._process.pid)
         asyncio.get_running_loop().add_reader(self._exit_watch, self._retire)
 
@@ -117,6 +122,7 @@ class Worker:
             return
         self._stopped = True
         self._retire()
+        watch.remove(self._limit)
         processes.stop(self._process, grace_seconds=0)
         self._release()
 
@@ -143,11 +149,15 @@ class Worker:
             reason = _exit_reason(self._process.wait())
             message = f"RequestId: {request_id} Error: Runtime exited with error: {reason}"
             self._log.write(message)
-            return _failure("Runtime.ExitError", message)
+            return _failure(self._exit_error(), message)
         text = f"Task timed out after {self.spec.timeout:.2f} seconds"
         self._log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {request_id} {text}")
         self._retire()
         return _failure("Sandbox.Timedout", f"RequestId: {request_id} Error: {text}")
+
+    def _exit_error(self) -> str:
+        """Lambda's type of error for a runtime that has ended."""
+        return _OUT_OF_MEMORY if self._limit.exceeded else "Runtime.ExitError"
 
     def _retire(self) -> None:
         """No more events for this worker: it has exited, hangs or cannot load."""
@@ -163,11 +173,14 @@ class Worker:
 
     def _report(self, request_id: str, milliseconds: float, *, cold: bool) -> None:
         init = f"\tInit Duration: {self._init_ms:.2f} ms" if cold and self._init_ms else ""
+        used, status = _peak_megabytes(self._process.pid), ""
+        if self._limit.exceeded:
+            used, status = self.spec.memory, f"\tStatus: error\tError Type: {_OUT_OF_MEMORY}"
         self._log.write(f"END RequestId: {request_id}")
         self._log.write(
             f"REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms"
             f"\tBilled Duration: {int(milliseconds) + 1} ms\tMemory Size: {self.spec.memory} MB"
-            f"\tMax Memory Used: {_peak_megabytes(self._process.pid)} MB{init}"
+            f"\tMax Memory Used: {used} MB{init}{status}"
         )
 
 

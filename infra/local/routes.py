@@ -11,7 +11,7 @@ from ministack import app as ministack
 
 from contracts import GATEWAY_PAYLOAD_BYTES
 from infra.local import website
-from infra.local.adapter import gateway
+from infra.local.adapter import bucket_cors, gateway
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+PLANE_SERVICES = ("sagemaker", "application-autoscaling")
+"""Services that the SageMaker plane answers, named as in a signature's scope."""
+
 HEALTH_PATH = "/_snapshelf/health"
 LOCALSTACK_HEALTH_PATH = "/_localstack/health"
 
 _CREDENTIAL = re.compile(r"Credential=[^/,\s]+/\d+/[^/,\s]+/(?P<service>[^/,\s]+)/aws4_request")
 _READING = ("GET", "HEAD", "OPTIONS")
 _JSON = {"Content-Type": "application/json"}
+_FOREIGN = b'{"message":"Forbidden: a foreign web page\'s origin"}'
 
 
 class CloudApp:
@@ -61,16 +65,36 @@ class CloudApp:
             await respond(send, status, fields, body, head=scope["method"] == "HEAD")
         elif api is not None:
             await self._gateway(api, headers, scope, receive, send)
-        elif not _is_own_origin(headers.get("origin")):
-            await respond(
-                send, 403, _JSON, b'{"message":"Forbidden: a foreign web page\'s origin"}'
-            )
-        elif signed_service(headers, scope["query_string"]) == "sagemaker":
+        elif "origin" in headers:
+            await self._for_page(headers, scope, receive, send)
+        else:
+            await self._for_program(headers, scope, receive, send)
+
+    async def _for_program(
+        self, headers: dict[str, str], scope: Message, receive: Receive, send: Send
+    ) -> None:
+        if signed_service(headers, scope["query_string"]) in PLANE_SERVICES:
             await self._plane(scope, receive, send)
         else:
             await ministack.app(scope, receive, send)
             if scope["method"] not in _READING:
-                self._saver.changed(only_logs=_is_only_logged(headers, path))
+                self._saver.changed(only_logs=_is_only_logged(headers, scope["path"]))
+
+    async def _for_page(
+        self, headers: dict[str, str], scope: Message, receive: Receive, send: Send
+    ) -> None:
+        """A page of another origin reaches what a bucket's CORS configuration lets it, no more."""
+        method, path = scope["method"], scope["path"]
+        target = bucket_cors.target_of(method, path, headers, scope["query_string"])
+        if target is not None and method == "OPTIONS":
+            await respond(send, *bucket_cors.preflight(target, headers))
+            return
+        cors = bucket_cors.allowed(target, method, headers) if target is not None else {}
+        if not cors and not _is_own_origin(headers["origin"]):
+            await respond(send, 403, _JSON, _FOREIGN)
+            return
+        answer = send if target is None else bucket_cors.sending(send, cors)
+        await self._for_program(headers, scope, receive, answer)
 
     async def _gateway(
         self,
@@ -80,8 +104,12 @@ class CloudApp:
         receive: Receive,
         send: Send,
     ) -> None:
-        """API Gateway's payload limit, held before the body is in memory."""
+        """API Gateway's limits on head and body, held before the body is in memory."""
         api_id, stage, _ = api
+        too_large = gateway.head_too_large(scope)
+        if too_large is not None:
+            await respond(send, *too_large)
+            return
         body = await _read(receive)
         if body is None:
             refusal = gateway.payload_too_large(api_id, stage, headers)
@@ -103,13 +131,11 @@ def signed_service(headers: dict[str, str], query_string: bytes) -> str | None:
     return match["service"] if match else None
 
 
-def _is_own_origin(origin: str | None) -> bool:
-    """Whether a request may have come from a page of this machine, or from no page at all.
+def _is_own_origin(origin: str) -> bool:
+    """Whether a request may have come from a page of this machine.
 
     Any site that a browser shows could otherwise make it post a Lambda function to loopback.
     """
-    if origin is None:
-        return True
     host = urlsplit(origin).hostname or ""
     return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
 

@@ -116,7 +116,7 @@ async def _serve(settings: CloudSettings, listener: socket.socket) -> None:
 
     from infra.local import adapter
     from infra.local.lambda_pool import FunctionPool
-    from infra.local.routes import CloudApp
+    from infra.local.routes import PLANE_SERVICES, CloudApp
     from infra.local.saving import StateSaver
 
     loop = asyncio.get_running_loop()
@@ -131,7 +131,7 @@ async def _serve(settings: CloudSettings, listener: socket.socket) -> None:
             "status": "running" if ready.is_set() else "starting",
             "version": importlib.metadata.version("snapshelf"),
             "uptime": round(time.monotonic() - began, 3),
-            "services": dict.fromkeys([*ministack.SERVICE_HANDLERS, "sagemaker"], "available"),
+            "services": dict.fromkeys([*ministack.SERVICE_HANDLERS, *PLANE_SERVICES], "available"),
         }
 
     server = _Server(

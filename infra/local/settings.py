@@ -20,6 +20,9 @@ DEFAULT_HOST = "127.0.0.1"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 
+SECRET_KEY = "test"  # noqa: S105 - LocalStack's convention, by which presigned addresses are signed
+"""Everybody's: only presigned addresses are checked by it."""
+
 LAMBDA_PYTHON_VARIABLE = "SNAPSHELF_LAMBDA_PYTHON"
 """Environment variable that names the Python interpreter of the Lambda functions."""
 
@@ -97,7 +100,7 @@ class CloudSettings:
             "HOME": str(self.scratch),
             "TMPDIR": str(self.scratch / "tmp"),
             "AWS_ACCESS_KEY_ID": ACCOUNT,  # MiniStack reads an account out of the key
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": self.endpoint_url,

@@ -16,7 +16,7 @@ import httptools
 from contracts import EndpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterable, Mapping
 
 HOST = "127.0.0.1"
 
@@ -49,9 +49,15 @@ class ContainerConnections:
         self._idle: list[_Connection] = []
 
     async def request(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterable[bytes] = b"",
     ) -> Reply:
         """Send a request and await the answer; cancelling it closes its connection.
+
+        A body of pieces is sent in HTTP's chunked encoding, each when the one before is on its way.
 
         Raises:
             ContainerUnreachable: nothing was sent.
@@ -60,10 +66,17 @@ class ContainerConnections:
         connection = self._take_idle() or await self._connect()
         lines = [f"{method} {path} HTTP/1.1", f"host: {HOST}:{self._port}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        lines += [f"content-length: {len(body)}", "", ""]
+        if isinstance(body, bytes):
+            lines.append(f"content-length: {len(body)}")
+        else:
+            lines.append("transfer-encoding: chunked")
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         reusable = False
         try:
-            reply, reusable = await connection.ask("\r\n".join(lines).encode("latin-1"), body)
+            if isinstance(body, bytes):
+                reply, reusable = await connection.ask(head, body)
+            else:
+                reply, reusable = await connection.ask_in_chunks(head, body)
         finally:
             if reusable:
                 self._idle.append(connection)
@@ -103,6 +116,8 @@ class _Connection(asyncio.Protocol):
         self.is_open = False
         self._answer: asyncio.Future[tuple[Reply, bool]] | None = None
         self._ends_with_connection = False
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
@@ -118,6 +133,24 @@ class _Connection(asyncio.Protocol):
         if body:
             self._transport.write(body)
         return self._answer
+
+    async def ask_in_chunks(self, head: bytes, pieces: AsyncIterable[bytes]) -> tuple[Reply, bool]:
+        """As `ask`; an answer that comes before the body's end ends the sending."""
+        answer = self.ask(head, b"")
+        async for piece in pieces:
+            await self._writable.wait()
+            if answer.done():
+                return answer.result()[0], False
+            if piece:
+                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        self._transport.write(b"0\r\n\r\n")
+        return await answer
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     def close(self) -> None:
         self.is_open = False
@@ -157,10 +190,12 @@ class _Connection(asyncio.Protocol):
 
     def _complete(self, *, reusable: bool) -> None:
         self.answered_at = asyncio.get_running_loop().time()
+        self._writable.set()
         if self._answer and not self._answer.done():
             status, body = self._parser.get_status_code(), b"".join(self._chunks)
             self._answer.set_result((Reply(status, self._headers, body), reusable))
 
     def _fail(self, cause: str) -> None:
+        self._writable.set()
         if self._answer and not self._answer.done():
             self._answer.set_exception(ConnectionBroken(cause))

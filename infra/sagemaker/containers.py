@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from contracts import BASE_DIR_VARIABLE
 from infra.images import PROJECT_ROOT
+from infra.memory import GIBIBYTE, watch
 from infra.processes import signal_group, spawn
 
 if TYPE_CHECKING:
@@ -86,12 +87,14 @@ class ContainerSpec:
         folder: everything of this container; instances of one endpoint variant share it.
         environment: what the image's user and SageMaker set; the host's own is never passed on.
         layout: how the container gets its /opt/ml.
+        memory: bytes that all its processes together may hold; None for no limit.
     """
 
     argv: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str]
     layout: LayoutMode
+    memory: int | None = None
 
     @property
     def base(self) -> Path:
@@ -141,11 +144,22 @@ class Container:
             self._process = spawn(
                 argv, env=environment, cwd=spec.home, stdout=output, stderr=subprocess.STDOUT
             )
+        self._limit = watch.add(self._process.pid, spec.memory) if spec.memory else None
+
+    @property
+    def session(self) -> int:
+        """The session that all its processes are in, unless they made one of their own."""
+        return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
         """None while it runs; negative for a signal."""
         return self._process.poll()
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it was killed because its processes held more than they may."""
+        return self._limit is not None and self._limit.exceeded
 
     async def wait(self) -> int:
         """The exit code, once there is one; what the process left in its group is killed."""
@@ -168,7 +182,19 @@ class Container:
         """SIGKILL the whole group, once: later its number may be another's."""
         if not self._killed:
             signal_group(self._process, signal.SIGKILL)
+            self._end_limit()
         self._killed = True
+
+    def _end_limit(self) -> None:
+        if self._limit is None:
+            return
+        watch.remove(self._limit)
+        if self._limit.exceeded:
+            with self.log.open("a") as log:
+                log.write(
+                    f"\nThe local cloud has killed this container: its processes held more than "
+                    f"{self._limit.limit / GIBIBYTE:.3g} GiB of memory.\n"
+                )
 
 
 async def _readable(descriptor: int) -> None:
@@ -206,5 +232,5 @@ def aws_environment(endpoint_url: str, *, region: str, account: str) -> dict[str
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_ACCESS_KEY_ID": account,
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SECRET_ACCESS_KEY": "test",  # everybody's on loopback clouds
     }

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 from contracts import DeployError
 from infra.sagemaker.containers import aws_environment
+from infra.sagemaker.observations import Observations
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.images import ImageRegistry
+    from infra.sagemaker.alarms import Alarms
     from infra.sagemaker.containers import LayoutMode
     from infra.sagemaker.documents import DocumentStore
+    from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
+    from infra.sagemaker.notifications import Topics
     from infra.sagemaker.object_store import ObjectStore
     from infra.sagemaker.threads import Threads
 
@@ -38,6 +42,13 @@ class Timing:
         wait_for_healthy: that an invocation waits for a container that is being restarted.
         log_interval: between two looks at a log.
         checkpoint_interval: between two mirrorings of /opt/ml/checkpoints.
+        capture_interval: that captured data is held before it is written to S3.
+        metrics_interval: between two lots of metrics for CloudWatch.
+        serverless_start: for a serverless variant's first healthy process (SageMaker's words).
+        serverless_idle: without a request, after which a serverless variant's process ends.
+        scaling_interval: between two looks at what scalable variants are asked.
+        scaling_window: that invocations a minute are counted over.
+        alarm_interval: between two looks at the alarms that watch an update.
         upload_retry: before a job's result that S3 refused is offered again; doubles each time.
         shutdown: from SIGTERM to SIGKILL when the plane itself stops.
     """
@@ -54,6 +65,13 @@ class Timing:
     wait_for_healthy: float = 10
     log_interval: float = 0.5
     checkpoint_interval: float = 5
+    capture_interval: float = 60
+    metrics_interval: float = 60
+    serverless_start: float = 180
+    serverless_idle: float = 300
+    scaling_interval: float = 5
+    scaling_window: float = 60
+    alarm_interval: float = 5
     upload_retry: float = 2
     shutdown: float = 3
 
@@ -74,11 +92,15 @@ class PlaneContext:
     store: DocumentStore
     objects: ObjectStore
     logs: LogSink
+    metrics: MetricSink
+    topics: Topics
+    alarms: Alarms
     images: ImageRegistry
     layout: LayoutMode
     threads: Threads
     log_threads: Threads
     timing: Timing = field(default_factory=Timing)
+    observations: Observations = field(default_factory=Observations)
 
     def aws_environment(self) -> dict[str, str]:
         """How a container reaches this cloud."""

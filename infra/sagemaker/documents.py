@@ -12,11 +12,23 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 TRAINING_JOB = "training-job"
+TRANSFORM_JOB = "transform-job"
 MODEL = "model"
 ENDPOINT_CONFIG = "endpoint-config"
 ENDPOINT = "endpoint"
-KINDS = (TRAINING_JOB, MODEL, ENDPOINT_CONFIG, ENDPOINT)
-"""Kinds of resource, named as in their ARNs; each is a folder of documents."""
+ASYNC_REQUEST = "async-request"
+SCALABLE_TARGET = "scalable-target"
+KINDS = (
+    TRAINING_JOB,
+    TRANSFORM_JOB,
+    MODEL,
+    ENDPOINT_CONFIG,
+    ENDPOINT,
+    ASYNC_REQUEST,
+    SCALABLE_TARGET,
+)
+"""Kinds of resource, named as in their ARNs; each is a folder of documents. Requests that
+wait and scalable targets have no such ARN; they are kept as the resources are."""
 
 
 def now() -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.sagemaker.documents import ENDPOINT_CONFIG, Document, now
-from infra.sagemaker.errors import ValidationException, not_implemented
+from infra.sagemaker.endpoint_config_checks import check_endpoint_config
+from infra.sagemaker.errors import ValidationException
 from infra.sagemaker.listing import page
 from infra.sagemaker.models import find_model
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from infra.sagemaker.context import PlaneContext
     from infra.sagemaker.operations import Operations
 
-_NOT_OFFERED = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
+
+_VARIANTS = ("ProductionVariants", "ShadowProductionVariants")
 
 
 class EndpointConfigs:
@@ -34,19 +36,23 @@ class EndpointConfigs:
     async def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """Store a configuration whose models exist."""
         name, store = request["EndpointConfigName"], self._context.store
-        _check_supported(request)
-        for variant in request["ProductionVariants"]:
+        check_endpoint_config(request)
+        members = [one for one in _VARIANTS if one in request]
+        for variant in (variant for member in members for variant in request[member]):
             find_model(self._context, variant["ModelName"])
         arn = store.arn(ENDPOINT_CONFIG, name)
         if store.get(ENDPOINT_CONFIG, name) is not None:
             raise ValidationException(
                 f'Cannot create already existing endpoint configuration "{arn}".'
             )
-        variants = [{"InitialVariantWeight": 1.0, **one} for one in request["ProductionVariants"]]
+        weighted = {
+            member: [{"InitialVariantWeight": 1.0, **one} for one in request[member]]
+            for member in members
+        }
         config = {
             "EnableNetworkIsolation": False,
             **request,
-            "ProductionVariants": variants,
+            **weighted,
             "EndpointConfigArn": arn,
             "CreationTime": now(),
         }
@@ -85,29 +91,3 @@ def find_endpoint_config(context: PlaneContext, name: str) -> Document:
         arn = context.store.arn(ENDPOINT_CONFIG, name)
         raise ValidationException(f'Could not find endpoint configuration "{arn}".')
     return config
-
-
-def _check_supported(request: dict[str, Any]) -> None:
-    supported = "endpoints are real-time, on InitialInstanceCount processes"
-    for member in _NOT_OFFERED:
-        if member in request:
-            raise not_implemented(member, supported)
-    if request.get("DataCaptureConfig", {}).get("EnableCapture"):
-        raise not_implemented("DataCaptureConfig", supported)
-    names = [variant["VariantName"] for variant in request["ProductionVariants"]]
-    if len(set(names)) != len(names):
-        raise ValidationException(f"Duplicate VariantName in {names}.")
-    for variant in request["ProductionVariants"]:
-        _check_variant(variant, supported)
-    if not any(one.get("InitialVariantWeight", 1) for one in request["ProductionVariants"]):
-        raise ValidationException("At least one variant must have a weight above 0.")
-
-
-def _check_variant(variant: dict[str, Any], supported: str) -> None:
-    name = variant["VariantName"]
-    for member in ("ServerlessConfig", "ManagedInstanceScaling", "InstancePools"):
-        if member in variant:
-            raise not_implemented(f"variant {name}: {member}", supported)
-    for member in ("ModelName", "InitialInstanceCount", "InstanceType"):
-        if member not in variant:
-            raise ValidationException(f"variant {name}: {member} is required.")

@@ -39,6 +39,13 @@ class ResourceLimitExceeded(ServiceError):  # noqa: N818 - AWS's name
     status = 400
 
 
+class ObjectNotFoundException(ServiceError):  # noqa: N818 - AWS's name
+    """Application Auto Scaling knows no such target or policy."""
+
+    code = "ObjectNotFoundException"
+    status = 400
+
+
 class SerializationException(ServiceError):  # noqa: N818 - AWS's name
     """The request's body is not the JSON that the service model describes."""
 
@@ -57,6 +64,16 @@ class ValidationError(ServiceError):
     """SageMaker Runtime's refusal of a request."""
 
     code = "ValidationError"
+    status = 400
+
+
+class ThrottlingException(ServiceError):  # noqa: N818 - AWS's name
+    """More requests at a time than a serverless variant may have; boto3 tries again.
+
+    Source of code, status and words: the API reference (*Common Errors*).
+    """
+
+    code = "ThrottlingException"
     status = 400
 
 
@@ -86,9 +103,10 @@ class ModelError(ServiceError):
 
     def __init__(self, original_status: int, original: str, *, region: str, arn: str) -> None:
         group, account = arn.rpartition(":")[2], arn.split(":")[4]
-        side = "client" if 400 <= original_status < 500 else "server"  # noqa: PLR2004 - HTTP's
+        self.side = "client" if 400 <= original_status < 500 else "server"  # noqa: PLR2004 - HTTP's
         super().__init__(
-            f'Received {side} error ({original_status}) from primary with message "{original}". '
+            f"Received {self.side} error ({original_status}) from primary with message "
+            f'"{original}". '
             f"See https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
             f"#logEventViewer:group={group} in account {account} for more information."
         )

@@ -53,7 +53,13 @@ def page(
     return answer
 
 
+_OF_NO_RESOURCE = ("WarmPoolStatusEquals", "TrainingPlanArnEquals")
+"""Filters by what nothing here has."""
+
+
 def _matches(document: Document, request: dict[str, Any], kind: str) -> bool:
+    if any(name in request for name in _OF_NO_RESOURCE):
+        return False
     if request.get("NameContains", "").lower() not in document[f"{kind}Name"].lower():
         return False
     status = request.get("StatusEquals")

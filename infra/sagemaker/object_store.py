@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 CHUNK_BYTES = 8 * 1024**2
-"""Read at a time of an object that is streamed; most photos are a fraction of it."""
+"""Read at a time of an object that is streamed, and sent at once of a file; most are smaller."""
 
 _S3_URI = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
 
@@ -174,7 +174,12 @@ class S3ObjectStore:
     def upload(self, path: Path, location: S3Location) -> None:
         """See ObjectStore."""
         with _refusals(location):
-            self._client.upload_file(str(path), location.bucket, location.key)
+            if path.stat().st_size > CHUNK_BYTES:
+                self._client.upload_file(str(path), location.bucket, location.key)
+                return
+            # Without the threads that upload_file starts for each: two thirds of its time.
+            with path.open("rb") as body:
+                self._client.put_object(Bucket=location.bucket, Key=location.key, Body=body)
 
     def delete(self, location: S3Location) -> None:
         """See ObjectStore."""

@@ -8,25 +8,39 @@ import logging
 from typing import TYPE_CHECKING
 
 from infra.images import ImageRegistry
+from infra.sagemaker.alarms import CloudWatchAlarms
+from infra.sagemaker.async_inference import AsyncInference
 from infra.sagemaker.containers import layout_mode
 from infra.sagemaker.context import PlaneContext, Timing
 from infra.sagemaker.documents import DocumentStore
 from infra.sagemaker.endpoint_configs import EndpointConfigs
+from infra.sagemaker.endpoint_metrics import CloudWatchMetrics, EndpointMetrics
 from infra.sagemaker.endpoints import Endpoints
+from infra.sagemaker.forwarding import Forwarder
 from infra.sagemaker.invocations import Invocations
+from infra.sagemaker.live_endpoints import LiveEndpoints
 from infra.sagemaker.logs import CloudWatchLogs
 from infra.sagemaker.models import Models
+from infra.sagemaker.notifications import SnsTopics
 from infra.sagemaker.object_store import S3ObjectStore
 from infra.sagemaker.protocol import SageMakerApp
+from infra.sagemaker.scalable_targets import ScalableTargets
+from infra.sagemaker.scaler import Scaler
+from infra.sagemaker.service_model import AUTO_SCALING, SAGEMAKER
+from infra.sagemaker.shadowing import Shadowing
 from infra.sagemaker.tags import Tags
 from infra.sagemaker.threads import Threads
 from infra.sagemaker.training_jobs import TrainingJobs
+from infra.sagemaker.transform_jobs import TransformJobs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from infra.sagemaker.alarms import Alarms
     from infra.sagemaker.containers import LayoutMode
+    from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
+    from infra.sagemaker.notifications import Topics
     from infra.sagemaker.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -49,6 +63,9 @@ class SageMakerPlane:
         images: what can run here.
         objects: S3, or a stand-in.
         logs: CloudWatch Logs, or a stand-in.
+        metrics: CloudWatch, or a stand-in.
+        topics: SNS, or a stand-in.
+        alarms: CloudWatch's, or a stand-in.
         timing: waits and limits.
         layout: how containers get their /opt/ml; by default what the kernel allows.
     """
@@ -63,6 +80,9 @@ class SageMakerPlane:
         images: ImageRegistry | None = None,
         objects: ObjectStore | None = None,
         logs: LogSink | None = None,
+        metrics: MetricSink | None = None,
+        topics: Topics | None = None,
+        alarms: Alarms | None = None,
         timing: Timing | None = None,
         layout: LayoutMode | None = None,
     ) -> None:
@@ -76,6 +96,9 @@ class SageMakerPlane:
             store=DocumentStore(state, **place),
             objects=objects or S3ObjectStore(aws_endpoint_url, **place),
             logs=logs or CloudWatchLogs(aws_endpoint_url, **place),
+            metrics=metrics or CloudWatchMetrics(aws_endpoint_url, **place),
+            topics=topics or SnsTopics(aws_endpoint_url, **place),
+            alarms=alarms or CloudWatchAlarms(aws_endpoint_url, **place),
             images=images or ImageRegistry(),
             layout=layout or layout_mode(),
             threads=Threads(8, "sagemaker"),
@@ -83,25 +106,39 @@ class SageMakerPlane:
             timing=timing or Timing(),
         )
         self._training_jobs = TrainingJobs(self._context)
-        self._endpoints = Endpoints(self._context)
+        self._transform_jobs = TransformJobs(self._context)
+        self._live = LiveEndpoints(self._context)
+        self._metrics = EndpointMetrics(self._context, self._live)
         self._restoring: asyncio.Task[None] | None = None
         parts = (
             self._training_jobs,
+            self._transform_jobs,
             Models(self._context),
             EndpointConfigs(self._context),
-            self._endpoints,
+            Endpoints(self._context, self._live),
             Tags(self._context.store),
         )
         operations = {
             name: handler for part in parts for name, handler in part.operations().items()
         }
-        self.app = SageMakerApp(operations, Invocations(self._context, self._endpoints))
+        forwarder = Forwarder(self._context)
+        self._asynchronous = AsyncInference(self._context, self._live, forwarder)
+        self._scaler = Scaler(self._context, self._live, self._asynchronous)
+        self._shadowing = Shadowing(self._context, forwarder)
+        invocations = Invocations(self._context, self._live, forwarder, self._shadowing)
+        self.app = SageMakerApp(
+            {SAGEMAKER: operations, AUTO_SCALING: ScalableTargets(self._context).operations()},
+            {"invocations": invocations.invoke, "async-invocations": self._asynchronous.accept},
+        )
 
     async def start(self) -> None:
         """Read the state, and begin to bring back what ran; returns without waiting for that."""
         self._context.store.load()
-        self._endpoints.prepare()
+        self._live.prepare()
+        self._asynchronous.restore()
         self._restoring = asyncio.create_task(self._restore())
+        self._metrics.start()
+        self._scaler.start()
         logger.info("SageMaker plane: %s", self._context.layout.value)
 
     async def stop(self) -> None:
@@ -110,7 +147,11 @@ class SageMakerPlane:
             self._restoring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
-        await asyncio.gather(self._training_jobs.close(), self._endpoints.close())
+        await self._scaler.close()
+        await self._asynchronous.close()
+        await self._shadowing.close()
+        parts = (self._metrics, self._training_jobs, self._transform_jobs, self._live)
+        await asyncio.gather(*(part.close() for part in parts))
         self._context.threads.close()
         self._context.log_threads.close()
 
@@ -118,5 +159,6 @@ class SageMakerPlane:
         """Models and data come from S3, which may begin to answer only after the plane's start."""
         while not await self._context.threads.run(self._context.objects.reachable):  # noqa: ASYNC110 - S3 sends no events
             await asyncio.sleep(STORAGE_POLL)
-        await self._endpoints.restore()
+        await self._live.restore()
         await self._training_jobs.restore()
+        await self._transform_jobs.restore()

@@ -16,17 +16,16 @@ from infra.sagemaker.errors import (
     UnknownOperationException,
 )
 from infra.sagemaker.service_model import (
-    TARGET_PREFIX,
     check_input,
+    load_model,
     operation_model,
     shape_output,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 
-    from infra.sagemaker.invocations import Invocations
-    from infra.sagemaker.operations import Operations
+    from infra.sagemaker.operations import Operations, RuntimeOperation
 
     Scope = MutableMapping[str, Any]
     Message = MutableMapping[str, Any]
@@ -38,14 +37,22 @@ logger = logging.getLogger(__name__)
 JSON_1_1 = "application/x-amz-json-1.1"
 ERROR_TYPE = "x-amzn-ErrorType"
 
-_RUNTIME_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
+_RUNTIME_PATH = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations)")
 
 
 class SageMakerApp:
-    """Answers one request at a time to `(scope, receive, send)`; holds no state of its own."""
+    """Answers one request at a time to `(scope, receive, send)`; holds no state of its own.
 
-    def __init__(self, operations: Operations, invocations: Invocations) -> None:
-        self._operations, self._invocations = operations, invocations
+    Args:
+        control: operations by service, named as botocore names it.
+        runtime: operations by the last part of their path.
+    """
+
+    def __init__(
+        self, control: Mapping[str, Operations], runtime: Mapping[str, RuntimeOperation]
+    ) -> None:
+        self._control_operations, self._runtime_operations = control, runtime
+        self._services = {load_model(one).metadata["targetPrefix"]: one for one in control}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; errors leave in the form that their API has."""
@@ -58,7 +65,8 @@ class SageMakerApp:
         body = await _read_body(receive)
         runtime = _RUNTIME_PATH.fullmatch(scope["path"])
         if runtime:
-            await self._runtime(send, unquote(runtime[1]), headers, body)
+            operation = self._runtime_operations[runtime[2]]
+            await self._runtime(send, operation, unquote(runtime[1]), headers, body)
         else:
             await self._control(send, headers.get("x-amz-target", ""), body)
 
@@ -76,16 +84,18 @@ class SageMakerApp:
             await _respond(send, 200, answer, {"content-type": JSON_1_1})
 
     async def _operate(self, target: str, body: bytes) -> dict[str, Any]:
-        if not target.startswith(TARGET_PREFIX):
+        prefix, _, name = target.partition(".")
+        service = self._services.get(prefix)
+        if service is None:
+            expected = " or ".join(f"{one}.<Operation>" for one in self._services)
             raise UnknownOperationException(
-                f"X-Amz-Target {target!r}: expected {TARGET_PREFIX}<Operation>, or POST to "
+                f"X-Amz-Target {target!r}: expected {expected}, or POST to "
                 "/endpoints/<name>/invocations."
             )
-        name = target.removeprefix(TARGET_PREFIX)
-        operation_model(name)
-        operation = self._operations.get(name)
+        operation_model(name, service)
+        operation = self._control_operations[service].get(name)
         if operation is None:
-            offered = ", ".join(sorted(self._operations))
+            offered = ", ".join(sorted(self._control_operations[service]))
             raise UnknownOperationException(
                 f"{name} is not offered by this local SageMaker, which has {offered}."
             )
@@ -93,17 +103,19 @@ class SageMakerApp:
             parameters = json.loads(body or b"{}")
         except ValueError as error:
             raise SerializationException(f"The request's body is not JSON: {error}.") from None
-        return shape_output(name, await operation(check_input(name, parameters)))
+        answer = await operation(check_input(name, parameters, service))
+        return shape_output(name, answer, service)
 
     async def _runtime(
         self,
         send: Send,
+        operation: RuntimeOperation,
         endpoint: str,
         headers: dict[str, str],
         body: bytes,
     ) -> None:
         try:
-            answer = await self._invocations.invoke(endpoint, headers, body)
+            answer = await operation(endpoint, headers, body)
         except ServiceError as error:
             named = {} if error.code.isdigit() else {ERROR_TYPE: error.code}
             json_type = {"content-type": "application/json"}
@@ -113,7 +125,7 @@ class SageMakerApp:
             failure = {ERROR_TYPE: "InternalFailure", "content-type": "application/json"}
             await _respond(send, 500, {"Message": "See the local cloud's own log."}, failure)
         else:
-            await _respond(send, 200, answer.body, answer.headers)
+            await _respond(send, answer.status, answer.body, answer.headers)
 
 
 async def _read_body(receive: Receive) -> bytes:

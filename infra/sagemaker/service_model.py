@@ -15,11 +15,12 @@ from infra.sagemaker.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from botocore.model import OperationModel, ServiceModel, Shape
 
-TARGET_PREFIX = "SageMaker."
+SAGEMAKER = "sagemaker"
+AUTO_SCALING = "application-autoscaling"
 MAX_ERRORS = 10
 
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -35,36 +36,47 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "timestamp": (int, float),
 }
 
-# Java's character classes, as the model's patterns for tags use them, in Python's words.
-_JAVA_CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{Alnum}": "a-zA-Z0-9"}
+# Java's character classes, as the models' patterns use them, in Python's words.
+_JAVA_CLASSES = {
+    r"\p{ASCII}": r"[\x00-\x7f]",
+    r"[\p{Print}]": r"[\x20-\x7e]",
+    r"\p{Print}": r"[\x20-\x7e]",
+    r"\z": r"\Z",
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010ffff",  # surrogates, as Java counts
+    r"\p{L}": r"\w",
+    r"\p{N}": r"\d",
+    r"\p{Z}": r"\s",
+    r"\p{Alnum}": "a-zA-Z0-9",
+}
 
 
 @functools.cache
 def load_model(service: str) -> ServiceModel:
-    """The service model that botocore has of `sagemaker` or `sagemaker-runtime`."""
+    """The service model that botocore has, e.g. of `sagemaker` or `sagemaker-runtime`."""
     return botocore.session.get_session().get_service_model(service)
 
 
-def operation_model(name: str) -> OperationModel:
-    """The model of one control operation.
+def operation_model(name: str, service: str = SAGEMAKER) -> OperationModel:
+    """The model of one operation.
 
     Raises:
-        UnknownOperationException: SageMaker has no such operation.
+        UnknownOperationException: the service has no such operation.
     """
-    model = load_model("sagemaker")
+    model = load_model(service)
     if name not in model.operation_names:
-        raise UnknownOperationException(f"SageMaker has no operation {name!r}.")
+        called = model.metadata["serviceId"]
+        raise UnknownOperationException(f"{called} has no operation {name!r}.")
     return model.operation_model(name)
 
 
-def check_input(operation: str, parameters: object) -> dict[str, Any]:
+def check_input(operation: str, parameters: object, service: str = SAGEMAKER) -> dict[str, Any]:
     """The request's members that the model knows; others are ignored, as AWS ignores them.
 
     Raises:
         SerializationException: a value has the wrong JSON type.
         ValidationException: constraints are broken; all of them are named, in AWS's words.
     """
-    shape = operation_model(operation).input_shape
+    shape = operation_model(operation, service).input_shape
     if shape is None:
         return {}
     if not isinstance(parameters, dict):
@@ -79,9 +91,29 @@ def check_input(operation: str, parameters: object) -> dict[str, Any]:
     return known
 
 
-def shape_output(operation: str, document: dict[str, Any]) -> dict[str, Any]:
+def header_parameters(operation: str, headers: Mapping[str, str], service: str) -> dict[str, Any]:
+    """The members of an operation's input that travel as headers, as the model types them.
+
+    Args:
+        operation: of a REST service.
+        headers: of the request, names in lower case.
+        service: as in `load_model`.
+    """
+    shape: Any = operation_model(operation, service).input_shape
+    found: dict[str, Any] = {}
+    for name, member in shape.members.items():
+        value = headers.get(member.serialization.get("name", "").lower())
+        if member.serialization.get("location") == "header" and value is not None:
+            is_number = member.type_name == "integer" and value.strip("-").isdigit()
+            found[name] = int(value) if is_number else value
+    return found
+
+
+def shape_output(
+    operation: str, document: dict[str, Any], service: str = SAGEMAKER
+) -> dict[str, Any]:
     """The members of `document` that the operation's answer has, at every depth."""
-    shape = operation_model(operation).output_shape
+    shape = operation_model(operation, service).output_shape
     if shape is None:
         return {}
     answer: dict[str, Any] = select_members(document, shape)

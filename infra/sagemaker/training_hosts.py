@@ -35,14 +35,16 @@ class Host:
     address: str
 
 
-def hosts_of(job: Document) -> tuple[Host, ...]:
+def hosts_of(job: Document, *, cloud: str = "") -> tuple[Host, ...]:
     """The hosts of a job, `algo-1` first.
+
+    `cloud` tells the clouds of one machine apart: each may have a job of the same name.
 
     The whole of 127.0.0.0/8 is loopback, so that each host of each job can have an address of its
     own: programs that listen on a fixed port of their host's address do not meet. The address
-    follows from the job's name, and is the same when the job is run again.
+    follows from cloud and name, and is the same when the job is run again.
     """
-    digest = hashlib.sha256(job["TrainingJobName"].encode()).digest()
+    digest = hashlib.sha256(f"{cloud}/{job['TrainingJobName']}".encode()).digest()
     network = f"127.{1 + digest[0] % 254}.{digest[1]}"  # never 127.0: the machine's own services
     count = job["ResourceConfig"]["InstanceCount"]
     return tuple(Host(f"algo-{n + 1}", n, f"{network}.{n + 1}") for n in range(count))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from infra.images import TRAIN
 from infra.sagemaker.containers import Container, ContainerSpec
 from infra.sagemaker.documents import TRAINING_JOB, Document, now
+from infra.sagemaker.instance_types import OUT_OF_MEMORY, memory_limit
 from infra.sagemaker.logs import TRAINING_GROUP, LogFollower, tail
 from infra.sagemaker.object_store import S3Location
 from infra.sagemaker.training_checkpoints import CheckpointMirror
@@ -158,6 +159,8 @@ class Instance:
 
     def failure_reason(self, code: int) -> str:
         """Why the container ended with an exit code other than 0."""
+        if self._started().out_of_memory:
+            return OUT_OF_MEMORY
         if self._failure_file.is_file():
             with self._failure_file.open(errors="replace") as text:
                 return f"AlgorithmError: {text.read(FAILURE_CHARACTERS)}"
@@ -189,4 +192,5 @@ class Instance:
             "TRAINING_JOB_ARN": job["TrainingJobArn"],
         }
         argv = context.images.argv(image, TRAIN)
-        return ContainerSpec(argv, self.folder, environment, context.layout)
+        limit = memory_limit(job["ResourceConfig"]["InstanceType"])
+        return ContainerSpec(argv, self.folder, environment, context.layout, limit)

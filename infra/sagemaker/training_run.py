@@ -44,7 +44,7 @@ class TrainingRun:
         self._stop_requested, self._pipe_failed = asyncio.Event(), asyncio.Event()
         self._pipe_error: Exception | None = None
         self._loop = asyncio.get_running_loop()
-        hosts = hosts_of(job)
+        hosts = hosts_of(job, cloud=str(context.work))
         self._instances = [
             Instance(context, job, host, hosts, on_pipe_error=self._note_pipe_error)
             for host in hosts

@@ -236,14 +236,14 @@ def stream(
     for value in values:
         chunks = store.read(value) if isinstance(value, S3Location) else iter([value])
         if source.gzip:
-            chunks = _decompressed(chunks, str(value))
+            chunks = decompressed(chunks, str(value))
         if source.recordio:
             yield wrapped(b"".join(chunks))
         else:
             yield from chunks
 
 
-def _decompressed(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
+def decompressed(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
     """Undo gzip, of several members too."""
     expanding = zlib.decompressobj(wbits=31)
     try:

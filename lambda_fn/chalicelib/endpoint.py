@@ -29,6 +29,7 @@ from .errors import (
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
+    from .own_model import OwnModel
     from .photo_request import Photo
 
 logger = logging.getLogger(__name__)
@@ -74,9 +75,14 @@ class Prediction:
 
 
 class Endpoint:
-    """One SageMaker endpoint, asked by InvokeEndpoint only."""
+    """One SageMaker endpoint, asked by InvokeEndpoint only.
 
-    def __init__(self, name: str, client: SageMakerRuntimeClient) -> None:
+    Args:
+        name: the endpoint's.
+        client: SageMaker Runtime, or what answers in its stead.
+    """
+
+    def __init__(self, name: str, client: SageMakerRuntimeClient | OwnModel) -> None:
         self.name = name
         self._client = client
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from contracts import DatasetError
@@ -54,7 +55,7 @@ def class_names(
         )
     names = tuple(map(normalised, names))
     unusable = [name for name in names if not name or not is_listable(name)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if unusable or repeated:
         raise DatasetError(
             f"class names {', '.join(map(repr, unusable + repeated))},"

@@ -49,6 +49,7 @@ class Answer:
 )
 @with_target
 @click.option("--url", help="The API's address, instead of a deployment's name.")
+@click.option("--key", help="The API's key, with --url.  [default: the deployment's own]")
 @click.option("--top-k", type=click.IntRange(min=1), help="Categories to print.  [default: 1]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def classify_command(
@@ -57,6 +58,7 @@ def classify_command(
     name: str,
     target: Target,
     url: str | None,
+    key: str | None,
     top_k: int | None,
     as_json: bool,
 ) -> None:
@@ -72,9 +74,12 @@ def classify_command(
       snapshelf classify car.jpg --url https://abc123.execute-api.eu-central-1.amazonaws.com/api
     """  # noqa: D301  # click reads the backspace
     if url is None:
-        url = describe_deployment(name, target).api_url
+        deployment = describe_deployment(name, target)
+        url, key = deployment.api_url, key or deployment.api_key
     answers = []
-    with httpx.Client(base_url=url.rstrip("/") + "/", timeout=_TIMEOUT_SECONDS) as api:
+    headers = {"x-api-key": key} if key else {}
+    base = url.rstrip("/") + "/"
+    with httpx.Client(base_url=base, headers=headers, timeout=_TIMEOUT_SECONDS) as api:
         for path in _files(photos):
             answers.append(_ask(api, path, top_k))
             if not as_json:

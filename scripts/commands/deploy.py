@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tarfile
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,14 @@ import click
 from contracts import ONNX_FILE, SYMBOL_FILE, DeployError
 from infra.deploy.deployment import deploy
 from infra.deploy.executor import OUTCOMES, Action, compare, destroy
-from infra.deploy.plan import DeployOptions, build_plan, find_artifact
+from infra.deploy.options import (
+    LARGEST_MEMORY_MB,
+    SMALLEST_MEMORY_MB,
+    DeployOptions,
+    find_artifact,
+)
+from infra.deploy.plan import build_plan
+from infra.deploy.resources import QUOTA_PERIODS, UsageLimits
 from infra.deploy.scope import scope_of
 from infra.local.settings import DEFAULT_PORT
 from infra.targets import TARGETS, resolve_target
@@ -28,7 +36,13 @@ if TYPE_CHECKING:
     from infra.deploy.executor import Step
     from infra.targets import Target, TargetName
 
-_MARKS = {Action.MAKE: "+", Action.CHANGE: "~", Action.KEEP: "="}
+_MARKS = {
+    Action.MAKE: "+",
+    Action.CHANGE: "~",
+    Action.WAIT: ".",
+    Action.REMOVE: "-",
+    Action.KEEP: "=",
+}
 _LABEL_WIDTH = 66
 _TARGET_OPTIONS = (
     click.option("--name", default="snapshelf", show_default=True, help="The deployment's name."),
@@ -63,33 +77,126 @@ def with_target(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def with_model(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `options`, what is to be deployed, from MODEL and the options about it."""
+
+    @functools.wraps(command)
+    def wrapped(
+        *,
+        model: Path,
+        image: str | None,
+        instance_type: str,
+        instance_count: int,
+        lambda_only: bool,
+        memory: int | None,
+        api_key: bool,
+        rate: float | None,
+        burst: int | None,
+        quota: tuple[int, str] | None,
+        **others: Any,
+    ) -> None:
+        options = DeployOptions(
+            model,
+            image=image,
+            instance_type=instance_type,
+            instance_count=instance_count,
+            lambda_only=lambda_only,
+            memory_mb=_only_with(lambda_only, memory, "--memory", "--lambda-only"),
+            limits=_limits(api_key=api_key, rate=rate, burst=burst, quota=quota),
+        )
+        if image is None:  # another's may read what it likes
+            _refuse_bare(find_artifact(model))
+        command(options=options, **others)
+
+    for option in reversed(_MODEL_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+class Quota(click.ParamType[tuple[int, str]]):
+    """`1000/day`: a number of requests, and the period in which they may be made."""
+
+    name = "N/day|week|month"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, str]:
+        """`1000/day` -> (1000, "DAY")."""
+        number, _, period = str(value).partition("/")
+        if not number.isdecimal() or period.upper() not in QUOTA_PERIODS:
+            self.fail(f"{value!r}: expected a number and a period, as 1000/day", param, ctx)
+        return int(number), period.upper()
+
+
+_MODEL_OPTIONS = (
+    click.argument("model", type=click.Path(exists=True, path_type=Path)),
+    click.option("--image", help="Inference image.  [default: ours; on AWS, in the account's ECR]"),
+    click.option(
+        "--instance-type",
+        default="ml.m5.large",
+        show_default=True,
+        help="Of the endpoint's machines, on AWS.",
+    ),
+    click.option(
+        "--instance-count",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="How many serve it.",
+    ),
+    click.option(
+        "--lambda-only", is_flag=True, help="The function holds the model: no endpoint to pay for."
+    ),
+    click.option(
+        "--memory",
+        type=click.IntRange(SMALLEST_MEMORY_MB, LARGEST_MEMORY_MB),
+        help="Of the function, in MB, with --lambda-only.  [default: what the model needs]",
+    ),
+    click.option("--api-key", is_flag=True, help="Requests must carry a key, which is printed."),
+    click.option("--rate", type=float, help="Requests a second, by key.  [default: 10]"),
+    click.option("--burst", type=int, help="Requests at once, by key.  [default: 20]"),
+    click.option("--quota", type=Quota(), help="Requests in a time, by key, such as 1000/day."),
+)
+
+
+def _only_with(given: bool, value: Any, option: str, other: str) -> Any:
+    """The value of an option that has a meaning only beside another.
+
+    Raises:
+        click.UsageError: it is given without that one.
+    """
+    if value is not None and not given:
+        raise click.UsageError(f"{option} has a meaning with {other} only")
+    return value
+
+
+def _limits(
+    *,
+    api_key: bool,
+    rate: float | None,
+    burst: int | None,
+    quota: tuple[int, str] | None,
+) -> UsageLimits | None:
+    given = {"rate": rate, "burst": burst, "quota": quota}
+    for name, value in given.items():
+        _only_with(api_key, value, f"--{name}", "--api-key")
+    if not api_key:
+        return None
+    of_time = {} if quota is None else {"quota": quota[0], "period": quota[1]}
+    chosen: dict[str, Any] = {"rate": rate, "burst": burst, **of_time}
+    return UsageLimits(**{name: value for name, value in chosen.items() if value is not None})
+
+
 @click.command("deploy")
-@click.argument("model", type=click.Path(exists=True, path_type=Path))
 @with_target
-@click.option("--image", help="Inference image.  [default: ours; on AWS, in the account's ECR]")
-@click.option(
-    "--instance-type",
-    default="ml.m5.large",
-    show_default=True,
-    help="Of the endpoint's machines, on AWS.",
-)
-@click.option(
-    "--instance-count",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many serve it.",
-)
+@with_model
 @click.option("--plan", "plan_only", is_flag=True, help="Print what would be done; do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def deploy_command(
     *,
-    model: Path,
+    options: DeployOptions,
     name: str,
     target: Target,
-    image: str | None,
-    instance_type: str,
-    instance_count: int,
     plan_only: bool,
     as_json: bool,
 ) -> None:
@@ -97,19 +204,17 @@ def deploy_command(
 
     MODEL is a model.tar.gz, or the folder that `snapshelf train` wrote it to. What stands already
     and is right stays untouched, so that the same command goes on after a failure, and brings a
-    new model into service without a request being lost.
+    new model into service without a request being lost. The generation before is kept, so that
+    deploying it again takes no upload; older ones are removed.
 
     \b
     Examples:
       snapshelf deploy models/shop
       snapshelf deploy models/shop --plan
+      snapshelf deploy models/shop --lambda-only
+      snapshelf deploy models/shop --api-key --rate 5 --quota 1000/day
       snapshelf deploy models/shop --target aws --region eu-central-1
     """  # noqa: D301  # click reads the backspace
-    options = DeployOptions(
-        model, image=image, instance_type=instance_type, instance_count=instance_count
-    )
-    if image is None:  # another's may read what it likes
-        _refuse_bare(find_artifact(model))
     if plan_only:
         _print_plan(compare(build_plan(scope_of(name, target), options)), as_json=as_json)
         return
@@ -173,14 +278,21 @@ def _print_plan(steps: tuple[Step, ...], *, as_json: bool) -> None:
         print(json.dumps({"steps": [asdict(step) for step in steps]}))
         return
     for step in steps:
-        about = f": {', '.join(step.differences)}" if step.differences else ""
-        print(f"{_MARKS[step.action]} {step.label:<{_LABEL_WIDTH}} {step.action}{about}")
-    counts = [f"{sum(s.action is action for s in steps)} to {action}" for action in _TO_DO]
-    kept = sum(step.action is Action.KEEP for step in steps)
-    print(f"{', '.join(counts)}, {kept} unchanged")
+        print(f"{_MARKS[step.action]} {step.label:<{_LABEL_WIDTH}} {step.action}{_why(step)}")
+    counts = Counter(step.action for step in steps)
+    told = [f"{counts[action]} to {action}" for action in _TO_DO]
+    print(f"{', '.join(told)}, {counts[Action.KEEP]} unchanged")
+    if removed := [name for s in steps if s.action is Action.REMOVE for name in s.differences]:
+        print(f"{len(removed)} to {Action.REMOVE}, once the rest stands")
 
 
 _TO_DO = (Action.MAKE, Action.CHANGE)
+
+
+def _why(step: Step) -> str:
+    if step.action is Action.MAKE:
+        return ": there is none"
+    return f": {', '.join(step.differences)}" if step.differences else ""
 
 
 def _print_deployment(deployment: Deployment, *, as_json: bool) -> None:
@@ -189,4 +301,10 @@ def _print_deployment(deployment: Deployment, *, as_json: bool) -> None:
         return
     print(f"page   {deployment.page_url}")
     print(f"API    {deployment.api_url}")
-    print(f"model  {deployment.model_version} at endpoint {deployment.endpoint_name}")
+    where = f"at endpoint {deployment.endpoint_name}" if deployment.endpoint_name else _IN_FUNCTION
+    print(f"model  {deployment.model_version} {where}")
+    if deployment.api_key:
+        print(f"key    {deployment.api_key}   (header x-api-key)")
+
+
+_IN_FUNCTION = "in the function"

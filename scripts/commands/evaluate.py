@@ -13,7 +13,7 @@ import click
 from tqdm import tqdm
 
 from contracts import PAD, DatasetError, PhotoError
-from infra.deploy.plan import find_artifact
+from infra.deploy.options import find_artifact
 from infra.sagemaker.artifacts import unpack
 from photo import prepare_photo
 

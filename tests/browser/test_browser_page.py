@@ -375,3 +375,66 @@ def test_the_policy_forbids_inline_script(page):
     )
     assert refused == "script-src-elem"
     expect(page).to_have_title("Snapshelf")
+
+
+@pytest.fixture
+def guarded(page, stack):
+    """The page of a service that takes the key `right` alone; how often it was asked with which."""
+    seen: list[str | None] = []
+
+    def guard(route):
+        if route.request.method == "OPTIONS":
+            route.continue_()
+            return
+        seen.append(route.request.headers.get("x-api-key"))
+        if seen[-1] == "right":
+            route.continue_()
+        else:
+            headers = {"Access-Control-Allow-Origin": "*"}
+            route.fulfill(status=403, json={"message": "Forbidden"}, headers=headers)
+
+    api_url = next(f"http://{host}" for host in stack.hosts if host not in stack.url)
+    page.route("**/config.json", lambda r: r.fulfill(json={"apiUrl": api_url, "apiKey": "ask"}))
+    for path in ("**/classify", "**/categories"):
+        page.route(path, guard)
+    page.reload()
+    return seen
+
+
+def test_a_key_is_asked_for_before_anything_is_sent(page, guarded):
+    """Without a key no request can succeed, so none is made; with it the page is as ever."""
+    state(page, "key")
+    expect(page.locator("#trouble .message")).to_have_text("This service asks for a key.")
+    keep(page, "key")
+    assert guarded == []
+    page.get_by_label("Key").fill("right")
+    page.get_by_role("button", name="Use this key").click()
+    state(page, "empty")
+    expect(page.locator("#known li")).to_have_count(4)
+    choose(page, photo(GREEN))
+    state(page, "answer")
+
+
+@pytest.mark.console(allows="403 (Forbidden)")
+def test_a_wrong_key_is_told_and_the_photo_is_sent_with_the_next(page, guarded):
+    """The chosen photo waits for the right key; it need not be chosen again."""
+    state(page, "key")
+    page.get_by_label("Key").fill("wrong")
+    page.get_by_role("button", name="Use this key").click()
+    expect(page.locator("#trouble .message")).to_have_text("The service does not take this key.")
+    choose(page, photo(GREEN))
+    expect(page.locator("#preview")).to_be_visible()
+    state(page, "key")
+    page.get_by_label("Key").fill("right")
+    page.keyboard.press("Enter")
+    state(page, "answer")
+    expect(page.locator(".verdict")).to_have_text("green")
+
+
+def test_a_key_is_remembered_in_its_window(page, guarded):
+    """A reload asks for none; another window would."""
+    page.get_by_label("Key").fill("right")
+    page.keyboard.press("Enter")
+    state(page, "empty")
+    page.reload()
+    expect(page.locator("#known li")).to_have_count(4)

@@ -19,7 +19,8 @@ from contracts import ARTIFACT_FILE
 from infra import training_jobs
 from infra.deploy.deployment import Deployment, deploy
 from infra.deploy.executor import Action, compare
-from infra.deploy.plan import DeployOptions, build_plan
+from infra.deploy.options import DeployOptions
+from infra.deploy.plan import build_plan
 from infra.deploy.scope import scope_of
 from infra.local import launch
 from infra.targets import Target, resolve_target
@@ -138,6 +139,51 @@ def test_categories_and_health_name_the_model(shelf: Shelf) -> None:
     assert health["model_version"]
 
 
+def start_transform(shelf: Shelf, name: str) -> list[str]:
+    """Begin to transform all test photos to `answers/<name>/`; the photos' names."""
+    bucket = scope_of(NAME, shelf.target).artifact_bucket
+    s3, sagemaker = shelf.target.client("s3"), shelf.target.client("sagemaker")
+    photos = sorted(shelf.test_photos.rglob("*.jpg"))
+    names = [path.relative_to(shelf.test_photos).as_posix() for path in photos]
+    for path, key in zip(photos, names, strict=True):
+        s3.upload_file(str(path), bucket, f"photos/{key}")
+    (model,) = sagemaker.list_models()["Models"]
+    sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=model["ModelName"],
+        TransformInput={
+            "ContentType": "image/jpeg",
+            "DataSource": {
+                "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/photos/"}
+            },
+        },
+        TransformOutput={"S3OutputPath": f"s3://{bucket}/answers/{name}"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    return names
+
+
+def right_answers(shelf: Shelf, name: str, photos: list[str]) -> int:
+    """Wait for a transform; how many of its answers are the photo's folder."""
+    bucket = scope_of(NAME, shelf.target).artifact_bucket
+    s3, sagemaker = shelf.target.client("s3"), shelf.target.client("sagemaker")
+    waiter = sagemaker.get_waiter("transform_job_completed_or_stopped")
+    waiter.wait(TransformJobName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    right = 0
+    for photo in photos:
+        body = s3.get_object(Bucket=bucket, Key=f"answers/{name}/{photo}.out")["Body"]
+        prediction = json.load(body)["prediction"]
+        right += sorted(SHAPES)[prediction.index(max(prediction))] == photo.partition("/")[0]
+    return right
+
+
+def test_a_batch_transform_of_a_folder_is_as_right_as_the_endpoint(shelf: Shelf) -> None:
+    """Every test photo gets its `.out` with the built-in algorithm's batch answer."""
+    photos = start_transform(shelf, "folder")
+    right = right_answers(shelf, "folder", photos)
+    assert right == round(shelf.metrics["test:accuracy"] * len(photos))
+
+
 def test_a_damaged_photo_is_the_clients_fault(shelf: Shelf) -> None:
     """Bytes that begin like a JPEG and are none: 400 with a code, over the whole way and back."""
     reply = httpx.post(
@@ -156,6 +202,35 @@ def test_deploying_again_changes_nothing(shelf: Shelf) -> None:
     scope = scope_of(NAME, shelf.target)
     steps = compare(build_plan(scope, DeployOptions(shelf.artifact)))
     assert {step.action for step in steps} == {Action.KEEP}
+
+
+def test_function_with_the_model_answers_as_the_endpoint_does(shelf: Shelf) -> None:
+    """The same trained network on Lambda's older libraries: every probability within 1e-4."""
+    options = DeployOptions(shelf.artifact, lambda_only=True)
+    alone = deploy("alone", shelf.target, options, lambda *_: None)
+    photos = sorted(shelf.test_photos.rglob("*.jpg"))
+    with httpx.Client(timeout=60) as api:
+        replies = [
+            [
+                api.post(
+                    f"{url}/classify",
+                    content=path.read_bytes(),
+                    headers={"Content-Type": "image/jpeg", "Accept": "application/json"},
+                )
+                .raise_for_status()
+                .json()
+                for path in photos
+            ]
+            for url in (shelf.deployment.api_url, alone.api_url)
+        ]
+    for endpoints, functions in zip(*replies, strict=True):
+        probabilities = [
+            {row["category"]: row["probability"] for row in reply["categories"]}
+            for reply in (endpoints, functions)
+        ]
+        assert probabilities[1] == pytest.approx(probabilities[0], abs=1e-4)
+        same = ("verdict", "reason", "threshold", "model_version")
+        assert [functions[name] for name in same] == [endpoints[name] for name in same]
 
 
 def test_page_classifies_a_photo_in_chromium(shelf: Shelf) -> None:
@@ -179,3 +254,30 @@ def test_page_classifies_a_photo_in_chromium(shelf: Shelf) -> None:
         page.screenshot(path=SCREENSHOTS / "end-to-end.png", full_page=True)
         browser.close()
     assert all(shape in text.lower() for shape in SHAPES)
+
+
+def test_everything_comes_back_after_down_and_up(cloud: CloudInfo, shelf: Shelf) -> None:
+    """The API answers from its endpoint, finished jobs are known, one under way is finished."""
+    sagemaker = shelf.target.client("sagemaker")
+    (job,) = sagemaker.list_training_jobs()["TrainingJobSummaries"]
+    photos = start_transform(shelf, "broken-off")
+    status = sagemaker.describe_transform_job(TransformJobName="broken-off")["TransformJobStatus"]
+    assert status == "InProgress"
+    assert launch.stop(cloud.state)
+    launch.start(cloud.state, port=cloud.port, attached=True)
+
+    photo = next(shelf.test_photos.rglob("ball/*.jpg"))
+    reply = httpx.post(
+        f"{shelf.deployment.api_url}/classify",
+        content=photo.read_bytes(),
+        headers={"Content-Type": "image/jpeg", "Accept": "application/json"},
+        timeout=60,
+    )
+    assert reply.status_code == 200, reply.text
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [job]
+    right = right_answers(shelf, "broken-off", photos)
+    assert right == round(shelf.metrics["test:accuracy"] * len(photos))
+    log = shelf.target.client("logs")
+    group = "/aws/sagemaker/TransformJobs"
+    events = log.filter_log_events(logGroupName=group)["events"]
+    assert any("The local cloud was restarted" in event["message"] for event in events)

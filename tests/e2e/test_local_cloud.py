@@ -17,7 +17,10 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from infra.local import launch
@@ -73,6 +76,17 @@ def environment(event):
 
 def large(event):
     return "x" * event["size"]
+
+def eat(event):
+    held = bytearray(300 << 20)
+    for at in range(0, len(held), 4096):
+        held[at] = 1
+    time.sleep(20)
+
+def presign(event):
+    import boto3
+    given = {"Bucket": event["bucket"], "Key": event["key"]}
+    return boto3.client("s3").generate_presigned_url("get_object", Params=given)
 
 def spawn(event):
     import subprocess
@@ -219,6 +233,113 @@ def test_a_public_object_is_served_over_plain_http(
     assert (status, headers["content-type"], body) == (200, "text/html", b"<p>")
 
 
+def presigned(client: Any, version: str, seconds: int) -> str:
+    """The address of an object in a private bucket, good for some seconds."""
+    signer = boto3.client(
+        "s3",
+        endpoint_url=client.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(s3={"addressing_style": "path"}, signature_version=version),
+    )
+    address: str = signer.generate_presigned_url(
+        "get_object", Params={"Bucket": "presigned", "Key": "k"}, ExpiresIn=seconds
+    )
+    return address
+
+
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+def test_a_presigned_address_holds_until_it_expires(
+    aws: Callable[[str], Any], version: str
+) -> None:
+    """By the credentials that `snapshelf up` tells, in both versions of the signature."""
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="presigned")
+    s3.put_object(Bucket="presigned", Key="k", Body=b"v")
+    assert fetch(presigned(s3, version, 60))[::2] == (200, b"v")
+    address = presigned(s3, version, 1)
+    time.sleep(2.1)
+    status, _, body = fetch(address)
+    assert status == 403
+    assert b"<Code>AccessDenied</Code><Message>Request has expired</Message>" in body
+
+
+def test_a_presigned_address_holds_a_week_at_most(aws: Callable[[str], Any]) -> None:
+    """More seconds are refused, whatever the signature."""
+    aws("s3").create_bucket(Bucket="presigned")
+    status, _, body = fetch(presigned(aws("s3"), "s3v4", 604_801))
+    assert status == 400
+    assert b"must be less than a week" in body
+
+
+def test_a_presigned_address_that_was_altered_is_refused(aws: Callable[[str], Any]) -> None:
+    """Another key under the same signature, or a longer time."""
+    aws("s3").create_bucket(Bucket="presigned")
+    address = presigned(aws("s3"), "s3v4", 60)
+    for altered in (address.replace("/k?", "/z?"), address.replace("Expires=60", "Expires=600")):
+        status, _, body = fetch(altered)
+        assert status == 403
+        assert b"<Code>SignatureDoesNotMatch</Code>" in body
+
+
+def test_an_address_that_a_function_presigned_holds(
+    aws: Callable[[str], Any], function: str
+) -> None:
+    """Though a function's credentials have a session token."""
+    aws("s3").create_bucket(Bucket="presigned")
+    aws("s3").put_object(Bucket="presigned", Key="k", Body=b"v")
+    address, _ = call(aws("lambda"), "tiny", do="presign", bucket="presigned", key="k")
+    assert fetch(address)[::2] == (200, b"v")
+
+
+def test_a_page_reaches_what_a_buckets_cors_configuration_lets_it(
+    cloud: launch.CloudInfo, aws: Callable[[str], Any]
+) -> None:
+    """Origin and method are allowed by a rule, or the page is refused; preflights say the same."""
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="cors")
+    s3.put_object(Bucket="cors", Key="k", Body=b"v")
+    rule = {
+        "AllowedOrigins": ["https://shop.example"],
+        "AllowedMethods": ["GET"],
+        "AllowedHeaders": ["x-own"],
+        "ExposeHeaders": ["ETag"],
+        "MaxAgeSeconds": 60,
+    }
+    address = f"{cloud.endpoint_url}/cors/k"
+    shop, other = {"Origin": "https://shop.example"}, {"Origin": "https://evil.example"}
+    assert fetch(address, headers=shop)[0] == 403  # without a configuration
+    s3.put_bucket_cors(Bucket="cors", CORSConfiguration={"CORSRules": [rule]})
+
+    status, fields, body = fetch(address, headers=shop)
+    assert (status, body) == (200, b"v")
+    assert fields["access-control-allow-origin"] == "https://shop.example"
+    assert fields["access-control-expose-headers"] == "ETag"
+    assert fetch(address, headers=other)[0] == 403
+    assert fetch(address, b"x", headers=shop, method="PUT")[0] == 403
+    assert s3.get_object(Bucket="cors", Key="k")["Body"].read() == b"v"
+
+    asks = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "x-own"}
+    status, fields, _ = fetch(address, headers={**shop, **asks}, method="OPTIONS")
+    assert (status, fields["access-control-max-age"]) == (200, "60")
+    assert fields["access-control-allow-headers"] == "x-own"
+    asks["Access-Control-Request-Method"] = "PUT"
+    assert fetch(address, headers={**shop, **asks}, method="OPTIONS")[0] == 403
+
+
+def test_a_page_of_this_machine_has_no_other_rights_in_a_bucket(
+    cloud: launch.CloudInfo, aws: Callable[[str], Any]
+) -> None:
+    """It is answered, as a program is, but its browser is not told that it may read the answer."""
+    aws("s3").create_bucket(Bucket="no-cors")
+    aws("s3").put_object(Bucket="no-cors", Key="k", Body=b"v")
+    origin = {"Origin": f"http://page.s3-website.localhost:{cloud.port}"}
+    status, fields, _ = fetch(f"{cloud.endpoint_url}/no-cors/k", headers=origin)
+    assert status == 200
+    assert "access-control-allow-origin" not in fields
+
+
 def make_website(s3: Any, bucket: str, *, public: bool = True) -> None:
     """A bucket with three pages, index and error documents, and a policy that makes it public."""
     s3.create_bucket(Bucket=bucket)
@@ -358,6 +479,50 @@ def test_a_crash_is_an_error_of_that_call_alone(aws: Callable[[str], Any], funct
     assert answer["errorType"] == "Runtime.ExitError"
     assert answer["errorMessage"].endswith("Runtime exited with error: exit status 3")
     assert call(client, "tiny", do="shout", n=2)[0] == {"n": 2}
+
+
+def test_a_function_that_holds_more_than_its_memory_is_killed(aws: Callable[[str], Any]) -> None:
+    """In Lambda's words, to the caller and in the log; the next call gets another worker."""
+    client = aws("lambda")
+    make_function(client, "greedy")
+    assert client.get_function_configuration(FunctionName="greedy")["MemorySize"] == 128
+    answer, response = call(client, "greedy", do="eat")
+    assert response["FunctionError"] == "Unhandled"
+    assert answer["errorType"] == "Runtime.OutOfMemory"
+    assert answer["errorMessage"].endswith("Error: Runtime exited with error: signal: killed")
+    log = base64.b64decode(response["LogResult"]).decode()
+    assert "Memory Size: 128 MB\tMax Memory Used: 128 MB" in log
+    assert "Status: error\tError Type: Runtime.OutOfMemory" in log
+    client.update_function_configuration(FunctionName="greedy", MemorySize=1024, Timeout=2)
+    assert call(client, "greedy", do="eat")[0]["errorType"] == "Sandbox.Timedout"
+
+
+def test_a_function_beyond_lambdas_limits_is_refused(
+    aws: Callable[[str], Any], function: str
+) -> None:
+    """When it is made and when it is changed, in Lambda's words."""
+    client = aws("lambda")
+    words = "1 validation error detected: Value '901' at 'timeout'"
+    with pytest.raises(ClientError, match=words):
+        make_function(client, "patient", timeout=901)
+    with pytest.raises(ClientError, match=words):
+        client.update_function_configuration(FunctionName="tiny", Timeout=901)
+    variables = {"Variables": {"LONG": "x" * 4097}}
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="the 4KB limit"):
+        client.update_function_configuration(FunctionName="tiny", Environment=variables)
+
+
+def test_a_bundle_beyond_250_megabytes_unpacked_is_refused(
+    aws: Callable[[str], Any], function: str
+) -> None:
+    """Whatever it has packed; the archive's own directory tells."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("app.py", HANDLER)
+        archive.getinfo("app.py").file_size = 250 * 1024**2 + 1
+    client = aws("lambda")
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="262144000 bytes"):
+        client.update_function_code(FunctionName="tiny", ZipFile=buffer.getvalue())
 
 
 def test_a_function_that_cannot_load_says_why(aws: Callable[[str], Any]) -> None:
@@ -523,6 +688,15 @@ def test_a_body_beyond_the_gateways_limit_is_a_413(api: str) -> None:
     assert fields["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.parametrize(("size", "expected"), [(9_500, 200), (10_240, 431)])
+def test_a_head_beyond_the_gateways_limit_is_a_431(api: str, size: int, expected: int) -> None:
+    """10,240 bytes of request line and header values."""
+    status, _, body = fetch(f"{api}/echo", headers={"X-Long": "x" * size})
+    assert status == expected
+    if expected == 431:
+        assert json.loads(body) == {"message": "HTTP header is larger than 10240 bytes."}
+
+
 def test_a_body_beyond_lambdas_limit_is_a_413(api: str) -> None:
     """What passes the gateway but not Lambda is refused in Lambda's words."""
     status, _, body = fetch(f"{api}/echo", b"x" * 6_291_456, {"Content-Type": "text/plain"})
@@ -658,6 +832,37 @@ def test_a_killed_cloud_leaves_no_child_and_loses_no_more_than_seconds(
     aws = client_at(again.endpoint_url)
     assert aws("sqs").get_queue_url(QueueName="kept")["QueueUrl"]
     assert call(aws("lambda"), "kept", do="shout", n=3)[0] == {"n": 3}
+
+
+def test_two_clouds_side_by_side_do_not_disturb_each_other(
+    cloud: launch.CloudInfo, own_cloud: launch.CloudInfo, client_at: Callable[[str], Any]
+) -> None:
+    """Buckets, functions, APIs and models of the same names; the end of one is not the other's."""
+    addresses = []
+    for number, one in enumerate((cloud, own_cloud)):
+        aws = client_at(one.endpoint_url)
+        aws("s3").create_bucket(Bucket="twin")
+        aws("s3").put_object(Bucket="twin", Key="k", Body=b"%d" % number)
+        source = HANDLER.replace('json.dumps({"pid": os.getpid()})', f'"{number}"')
+        arn = make_function(aws("lambda"), "twin", source)
+        api_id = aws("apigateway").import_rest_api(body=json.dumps(document(arn, PATHS)))["id"]
+        aws("apigateway").create_deployment(restApiId=api_id, stageName="api")
+        addresses.append(f"{one.endpoint_url}/restapis/{api_id}/api/_user_request_/")
+        aws("sagemaker").create_model(
+            ModelName=f"twin-{number}",
+            PrimaryContainer={"Image": "snapshelf-inference:1"},
+            ExecutionRoleArn="arn:aws:iam::000000000000:role/any",
+        )
+    for number, (one, address) in enumerate(zip((cloud, own_cloud), addresses, strict=True)):
+        aws = client_at(one.endpoint_url)
+        assert fetch(address)[::2] == (200, b"%d" % number)
+        assert aws("s3").get_object(Bucket="twin", Key="k")["Body"].read() == b"%d" % number
+        listed = aws("sagemaker").list_models(NameContains="twin")["Models"]
+        assert [model["ModelName"] for model in listed] == [f"twin-{number}"]
+    workers = children(cloud.pid)
+    assert launch.stop(own_cloud.state)
+    assert workers <= children(cloud.pid)
+    assert fetch(addresses[0])[::2] == (200, b"0")
 
 
 def test_sigterm_ends_the_cloud_with_every_child(

@@ -16,7 +16,7 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from contracts import ARTIFACT_FILE
 
@@ -49,6 +49,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if body == b"bad":
             return self.answer(400, b"not a photo")
+        if body == b"who":
+            time.sleep(0.05)
+            return self.answer(200, str(os.getpid()).encode())
         self.answer(200, (base / "model/weights").read_bytes())
     def answer(self, status, body):
         self.send_response(status)
@@ -68,10 +71,10 @@ else:
 class RunningPlane:
     """`python -m infra.sagemaker` on a port of the system's choosing."""
 
-    def __init__(self, folder, aws_endpoint_url):
+    def __init__(self, folder, aws_endpoint_url, program=PROGRAM):
         self.folder, self._aws = folder, aws_endpoint_url
         self._program = folder / "program.py"
-        self._program.write_text(textwrap.dedent(PROGRAM))
+        self._program.write_text(textwrap.dedent(program))
         self.start()
 
     def start(self):
@@ -84,7 +87,7 @@ class RunningPlane:
         with log.open("wb") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
         url = self._wait(lambda: re.search(r"http://127\.0\.0\.1:\d+", log.read_text()))[0]
-        self.sagemaker, self.runtime = (
+        self.sagemaker, self.runtime, self.autoscaling = (
             boto3.client(
                 service,
                 endpoint_url=url,
@@ -93,7 +96,7 @@ class RunningPlane:
                 aws_secret_access_key="test",
                 config=Config(retries={"total_max_attempts": 1}),
             )
-            for service in ("sagemaker", "sagemaker-runtime")
+            for service in ("sagemaker", "sagemaker-runtime", "application-autoscaling")
         )
 
     def end(self, number):
@@ -262,3 +265,79 @@ def test_no_process_outlives_the_plane_and_all_comes_back(plane, number):
     waiter.wait(TrainingJobName="second", WaiterConfig=SOON)
     job = plane.sagemaker.describe_training_job(TrainingJobName="second")
     assert job["TrainingJobStatus"] == "Completed", job
+
+
+def make_model(plane, aws, name):
+    """A model of the program, with weights of its own."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        member = tarfile.TarInfo("weights")
+        archive.addfile(member, io.BytesIO())
+    aws("s3").put_object(Bucket=BUCKET, Key=f"{name}.tar.gz", Body=buffer.getvalue())
+    container = {"Image": "tiny:1", "ModelDataUrl": f"s3://{BUCKET}/{name}.tar.gz"}
+    plane.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+
+
+def transform(plane, aws, name, **more):
+    """Start a transform of sixty objects that each say who answered; a twentieth second each."""
+    for number in range(60):
+        aws("s3").put_object(Bucket=BUCKET, Key=f"asked/{number:02d}", Body=b"who")
+    make_model(plane, aws, name)
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/asked/"}
+    return plane.sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=name,
+        TransformInput={"DataSource": {"S3DataSource": source}},
+        TransformOutput={"S3OutputPath": f"s3://{BUCKET}/answered/{name}"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        **more,
+    )["TransformJobArn"]
+
+
+def test_boto3_stops_lists_and_tags_transform_jobs(plane, aws):
+    """Its parsers, paginators and the waiter take every answer."""
+    arn = transform(plane, aws, "stopped", Tags=[{"Key": "team", "Value": "a"}])
+    client = plane.sagemaker
+    client.stop_transform_job(TransformJobName="stopped")
+    waiter = client.get_waiter("transform_job_completed_or_stopped")
+    waiter.wait(TransformJobName="stopped", WaiterConfig=SOON)
+    job = client.describe_transform_job(TransformJobName="stopped")
+    assert (job["TransformJobStatus"], job["ModelName"]) == ("Stopped", "stopped")
+    assert job["TransformEndTime"] >= job["CreationTime"]
+    pages = client.get_paginator("list_transform_jobs").paginate(StatusEquals="Stopped")
+    listed = [one["TransformJobArn"] for page in pages for one in page["TransformJobSummaries"]]
+    assert listed == [arn]
+    assert client.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "a"}]
+    waiter = client.get_waiter("transform_job_completed_or_stopped")
+    with pytest.raises(WaiterError, match="service error code: ValidationException"):
+        waiter.wait(TransformJobName="nobody", WaiterConfig=SOON)
+
+
+def test_a_transform_goes_on_behind_what_stands_when_the_plane_was_killed(plane, aws):
+    """Each output says which container made it: those of the first are not made again."""
+    s3 = aws("s3")
+    transform(plane, aws, "batch")
+
+    def answers():
+        listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="answered/batch/").get("Contents", [])
+        keys = [one["Key"] for one in listed]
+        return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+
+    deadline = time.monotonic() + 30
+    while len(answers()) < 10:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    plane.end(signal.SIGKILL)
+    before = answers()
+    assert len(before) < 60
+
+    plane.start()
+    waiter = plane.sagemaker.get_waiter("transform_job_completed_or_stopped")
+    waiter.wait(TransformJobName="batch", WaiterConfig=SOON)
+    after = answers()
+    assert sorted(after) == [f"answered/batch/{number:02d}.out" for number in range(60)]
+    again = [key for key in before if after[key] != before[key]]
+    assert len(again) <= 1  # the one whose output stood, but was not yet written down
+    streams = aws("logs").describe_log_streams(logGroupName="/aws/sagemaker/TransformJobs")
+    names = [one["logStreamName"] for one in streams["logStreams"]]
+    assert any(re.fullmatch(r"batch/i-0-\d+/data-log", name) for name in names)

@@ -6,15 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from moto import mock_aws
-from moto.apigateway.models import APIGatewayBackend
-from moto.core.responses import ActionResult
-from moto.sagemaker.responses import SageMakerResponse
 
-from infra import targets
-from infra.deploy.plan import DeployOptions
+from infra.deploy.options import DeployOptions
 from infra.deploy.scope import Scope, scope_of
 from infra.targets import Target
+from testing.account import mocked_account
+from testing.fixtures import snapshelf, snapshelf_account, snapshelf_artifact, snapshelf_clients
+
+__all__ = ["snapshelf", "snapshelf_account", "snapshelf_artifact", "snapshelf_clients"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,25 +35,10 @@ def classify():
 '''
 
 
-@pytest.fixture(scope="session", autouse=True)
-def clients() -> Iterator[None]:
-    """Clients that were made with the credentials below, and none that outlive these tests."""
-    targets._connect.cache_clear()
-    yield
-    targets._connect.cache_clear()
-
-
 @pytest.fixture(autouse=True)
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def aws(snapshelf_clients: None) -> Iterator[None]:
     """A mocked AWS, and credentials that open nothing."""
-    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(APIGatewayBackend, "put_rest_api", _accepting_swagger)
-    monkeypatch.setattr(SageMakerResponse, "update_endpoint", _update_endpoint, raising=False)
-    with mock_aws():
+    with mocked_account("eu-central-1"):
         yield
 
 
@@ -96,26 +80,3 @@ def options(tmp_path: Path, project: Path, build_dir: Path) -> DeployOptions:
     (web / "index.html").write_text("<!doctype html><title>Shelf</title>")
     (web / "vendor" / "jquery.min.js").write_text("// jQuery")
     return DeployOptions(artifact, lambda_dir=project, web_dir=web, build_dir=build_dir)
-
-
-_put_rest_api = APIGatewayBackend.put_rest_api
-
-
-def _accepting_swagger(backend: APIGatewayBackend, function_id, api_doc, *args, **kwargs):
-    """Hand moto the document as OpenAPI 3: it refuses Swagger 2.0 by its version line alone.
-
-    moto also insists on an address for `mock` integrations, which have none.
-    """
-    document = {name: value for name, value in api_doc.items() if name != "swagger"}
-    for methods in document["paths"].values():
-        for method in methods.values():
-            method["x-amazon-apigateway-integration"].setdefault("uri", "")
-            method["x-amazon-apigateway-integration"].setdefault("httpMethod", "POST")
-    return _put_rest_api(backend, function_id, {**document, "openapi": "3.0.1"}, *args, **kwargs)
-
-
-def _update_endpoint(response: SageMakerResponse) -> ActionResult:
-    """UpdateEndpoint, which moto lacks: in service with the new configuration at once."""
-    endpoint = response.sagemaker_backend.endpoints[response._get_param("EndpointName")]
-    endpoint.endpoint_config_name = response._get_param("EndpointConfigName")
-    return ActionResult({"EndpointArn": endpoint.arn})

@@ -14,7 +14,7 @@ from scripts.commands import deploy as commands
 from scripts.commands.deploy import deploy_command, destroy_command
 
 if TYPE_CHECKING:
-    from infra.deploy.plan import DeployOptions
+    from infra.deploy.options import DeployOptions
 
 WHERE = ["--name", "shelf", "--target", "aws", "--region", "eu-central-1"]
 
@@ -32,7 +32,7 @@ def test_plan_is_printed_and_nothing_made(model: str) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0].split() == [
-        "+", "bucket", "shelf-artifacts-123456789012-eu-central-1", "make"
+        "+", "bucket", "shelf-artifacts-123456789012-eu-central-1", "make:", "there", "is", "none"
     ]  # fmt: skip
     assert lines[-1] == "14 to make, 0 to change, 0 unchanged"
     scope = scope_of("shelf", Target("aws", "eu-central-1"))

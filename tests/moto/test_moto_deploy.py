@@ -18,11 +18,12 @@ from infra.deploy.deployment import deploy, describe_deployment
 from infra.deploy.executor import TRAINING_LOGS, Action, apply, compare, destroy
 from infra.deploy.functions import FunctionService
 from infra.deploy.gateway import find_api
-from infra.deploy.plan import DeployOptions, build_plan, training_plan
+from infra.deploy.plan import build_plan, training_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from infra.deploy.options import DeployOptions
     from infra.deploy.scope import Scope
     from infra.targets import Target
 
@@ -64,6 +65,8 @@ def everything_in(scope: Scope) -> list[str]:
         *(role["RoleName"] for role in scope.client("iam").list_roles()["Roles"]),
         *(f["FunctionName"] for f in scope.client("lambda").list_functions()["Functions"]),
         *(api["name"] for api in scope.client("apigateway").get_rest_apis()["items"]),
+        *(key["name"] for key in scope.client("apigateway").get_api_keys()["items"]),
+        *(plan["name"] for plan in scope.client("apigateway").get_usage_plans()["items"]),
         *(g["logGroupName"] for g in scope.client("logs").describe_log_groups()["logGroups"]),
         *(model["ModelName"] for model in sagemaker.list_models()["Models"]),
         *(c["EndpointConfigName"] for c in sagemaker.list_endpoint_configs()["EndpointConfigs"]),
@@ -201,7 +204,7 @@ def test_drift_is_found_and_mended(standing: Scope, options: DeployOptions) -> N
     drifted = {step.label: step.differences for step in compare(plan) if step.differences}
     assert drifted == {
         f"bucket {standing.artifact_bucket}": ("public access",),
-        "function shelf-api": ("timeout",),
+        "function shelf-api": ("timeout (3, wanted 30)",),
     }
     apply(plan, ignore)
     assert {step.action for step in compare(plan)} == {Action.KEEP}
@@ -257,7 +260,7 @@ def test_failed_endpoint_is_made_anew(standing: Scope, options: DeployOptions) -
 def test_endpoint_under_way_is_waited_for(
     standing: Scope, options: DeployOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run beside another, or after one that was interrupted, makes nothing twice."""
+    """A run beside another, or after one that was interrupted, makes nothing and changes nothing."""
     monkeypatch.setitem(endpoints._POLL_SECONDS, "aws", 0)
     endpoint = sagemaker_backends[standing.account_id][standing.target.region].endpoints["shelf"]
     endpoint.endpoint_status = "Creating"
@@ -268,8 +271,11 @@ def test_endpoint_under_way_is_waited_for(
         if outcome.startswith("Creating"):
             endpoint.endpoint_status = "InService"
 
-    apply(build_plan(standing, options), serve)
-    assert told[5:7] == [("endpoint shelf", "Creating, 0 s"), ("endpoint shelf", "changed")]
+    plan = build_plan(standing, options)
+    (waiting,) = [step for step in compare(plan) if step.action is not Action.KEEP]
+    assert (waiting.action, waiting.differences) == (Action.WAIT, ("status Creating",))
+    assert {step.action for step in apply(plan, serve)} == {Action.KEEP}
+    assert told[5:7] == [("endpoint shelf", "Creating, 0 s"), ("endpoint shelf", "unchanged")]
 
 
 def test_endpoint_that_does_not_come_up_tells_the_reason(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.local.adapter import functions, gateway, openapi
+from infra.local.adapter import function_limits, functions, gateway, openapi, presigned
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,3 +20,5 @@ def install(pool: FunctionPool, loop: asyncio.AbstractEventLoop) -> None:
     openapi.install()
     gateway.install()
     functions.install(pool, loop)
+    function_limits.install()
+    presigned.install()

@@ -10,19 +10,26 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ministack.core import responses
 from ministack.services import apigateway_v1
 
 from contracts import GATEWAY_PAYLOAD_BYTES
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 Record = dict[str, Any]
 Answer = tuple[int, dict[str, Any], bytes]
 
 INTEGRATION_SECONDS = 29.0
 """API Gateway's longest integration."""
+
+HEAD_BYTES = 10_240
+"""Request line and header values together (API Gateway developer guide, *Quotas*)."""
 
 _stock_event = apigateway_v1._build_lambda_event_v1  # noqa: SLF001
 _SPELLED = {"Dnt": "DNT", "Etag": "ETag", "Te": "TE", "Www-Authenticate": "WWW-Authenticate"}
@@ -190,6 +197,15 @@ def payload_too_large(api_id: str, stage_name: str, headers: dict[str, str]) -> 
     )
     with responses.request_scope(*scope):
         return gateway_error(api_id, stage_name, stage, headers, error)
+
+
+def head_too_large(scope: Mapping[str, Any]) -> Answer | None:
+    """431 for a request whose head is beyond the limit; no API has been looked for yet."""
+    line = len(scope["method"]) + len(scope["path"]) + len(scope["query_string"])
+    if line + sum(len(value) for _, value in scope["headers"]) <= HEAD_BYTES:
+        return None
+    body = json.dumps({"message": f"HTTP header is larger than {HEAD_BYTES} bytes."})
+    return 431, {"Content-Type": "application/json"}, body.encode()
 
 
 def _error(response_type: str, message: str) -> Any:

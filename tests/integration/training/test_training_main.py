@@ -55,19 +55,12 @@ def test_the_same_seed_gives_the_same_network(finished, job, records, settings):
     assert networks[0] == networks[1]
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"learning_rate": "2"}, "hyperparameter learning_rate=2.0: expected a number from 0 to 1"),
-        ({"mini_batch_size": "49"}, "mini_batch_size=49 is larger than the 48 photos of train.rec"),
-    ],
-)
-def test_a_wrong_setting_ends_the_job_with_the_reason(job, records, settings, changes, reason):
+def test_a_wrong_setting_ends_the_job_with_the_reason(job, records, settings):
     """Exit 1, the failure file and the log say the same, without a traceback, and no artifact."""
     job.channel("train", records)
-    code, lines, failure = job.run(**settings | changes)
+    code, lines, failure = job.run(**settings | {"mini_batch_size": "49"})
     assert code == 1
-    assert reason in failure
+    assert "mini_batch_size=49 is larger than the 48 photos of train.rec" in failure
     assert lines[-1] == failure
     assert not any("Traceback" in line for line in lines)
     assert artifact_names(job) == set()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from contracts import TrainingError
 from hosting.model import Model
 from hosting.replies import encode
 from recordio_prep import prepare
@@ -107,6 +108,10 @@ def test_several_labels_need_the_hyperparameter(labelled, empty_job, settings_of
     """Nothing is trained on the first label alone."""
     job = empty_job(tmp_path)
     job.channel("train", labelled)
-    code, _, failure = job.run(**settings_of(network="refund_cnn"))
-    assert code == 1
-    assert "channel train has 3 labels a photo, expected one (multi_label=1 trains on" in failure
+    strings = {n: str(value) for n, value in settings_of(network="refund_cnn").items()}
+    (job.folder / "input/config/hyperparameters.json").write_text(json.dumps(strings))
+    with pytest.raises(
+        TrainingError, match="channel train has 3 labels a photo, expected one"
+    ) as told:
+        train(Environment(job.folder, "", 1), lambda: False)
+    assert told.value.hint.startswith("multi_label=1 trains on")

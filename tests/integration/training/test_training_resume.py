@@ -1,10 +1,16 @@
 """Jobs that are killed or stopped and started again end as those that never were."""
 
+import functools
+import json
 import shutil
 import signal
 import time
 
 import pytest
+
+from contracts import TrainingError
+from training.environment import Environment
+from training.job import train
 
 PLAIN = {"num_layers": 20, "epochs": 3}
 DRAWN = {
@@ -22,15 +28,22 @@ DRAWN = {
 }
 """All that is drawn at random in a training."""
 
+KINDS = {"plain": PLAIN, "drawn": DRAWN}
 
-@pytest.fixture(scope="module", params=[PLAIN, DRAWN], ids=["plain", "drawn"])
-def unbroken(request, tmp_path_factory, make_job, settings_of):
-    """(hyperparameters, artifact's files that follow from the weights) of a job run in one go."""
-    hyperparameters = settings_of(**request.param)
-    job = make_job(tmp_path_factory.mktemp("unbroken"), "train", "validation")
-    code, lines, _ = job.run(**hyperparameters)
-    assert code == 0, "\n".join(lines)
-    return hyperparameters, network_of(job)
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, make_job, settings_of):
+    """A function: (hyperparameters, files that follow from the weights) of a job run in one go."""
+
+    @functools.cache
+    def run(kind):
+        hyperparameters = settings_of(**KINDS[kind])
+        job = make_job(tmp_path_factory.mktemp("unbroken"), "train", "validation")
+        code, lines, _ = job.run(**hyperparameters)
+        assert code == 0, "\n".join(lines)
+        return hyperparameters, network_of(job)
+
+    return run
 
 
 def network_of(job):
@@ -58,9 +71,10 @@ def killed_at(job, hyperparameters, place, within=60):
         process.communicate()
 
 
-def test_a_job_killed_again_and_again_ends_with_the_same_bytes(unbroken, make_job, tmp_path):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_killed_again_and_again_ends_with_the_same_bytes(unbroken, make_job, tmp_path, kind):
     """In mid-epoch, while a checkpoint is written, and between epochs."""
-    hyperparameters, expected = unbroken
+    hyperparameters, expected = unbroken(kind)
     job = make_job(tmp_path, "train", "validation")
     often = hyperparameters | {"checkpoint_minutes": 0}
     killed_at(job, often, "checkpoint-00000-0000003.npz")
@@ -91,12 +105,13 @@ def stopped(job, hyperparameters, text):
     return log
 
 
-def test_a_stopped_job_leaves_what_another_goes_on_from(make_job, settings_of, tmp_path):
+def test_a_stopped_job_leaves_what_another_goes_on_from(make_job, unbroken, tmp_path):
     """SIGTERM: an artifact and a checkpoint, with which a new job ends as an unbroken one.
 
     A job of other hyperparameters refuses them.
     """
-    hyperparameters = settings_of(**PLAIN, checkpoint_minutes=0)
+    hyperparameters, expected = unbroken("plain")
+    hyperparameters = hyperparameters | {"checkpoint_minutes": 0}
     job = make_job(tmp_path / "stopped", "train", "validation")
     log = stopped(job, hyperparameters, "Storing the best model")
     assert "Stopped: neither calibrated nor measured" in log
@@ -105,18 +120,16 @@ def test_a_stopped_job_leaves_what_another_goes_on_from(make_job, settings_of, t
 
     other = make_job(tmp_path / "other", "train", "validation")
     shutil.copytree(job.checkpoints_dir, other.checkpoints_dir)
-    code, lines, failure = other.run(**hyperparameters | {"seed": 4})
-    assert code == 1
-    assert "checkpoints are of a job with other hyperparameters or other photos" in failure
-    assert lines[-1] == failure
+    strings = {name: str(value) for name, value in (hyperparameters | {"seed": 4}).items()}
+    (other.folder / "input" / "config" / "hyperparameters.json").write_text(json.dumps(strings))
+    with pytest.raises(TrainingError, match="other hyperparameters or other photos"):
+        train(Environment(other.folder, "", 1), lambda: False)
     assert any(other.checkpoints_dir.glob("checkpoint-*.npz"))
 
-    unbroken = make_job(tmp_path / "unbroken", "train", "validation")
-    for each, checkpoints in ((unbroken, None), (other, job.checkpoints_dir)):
-        code, lines, _ = each.run(**hyperparameters)
-        assert code == 0, "\n".join(lines)
-        assert any("Going on from epoch" in line for line in lines) == bool(checkpoints)
-    assert network_of(other) == network_of(unbroken)
+    code, lines, _ = other.run(**hyperparameters)
+    assert code == 0, "\n".join(lines)
+    assert any("Going on from epoch" in line for line in lines)
+    assert network_of(other) == expected
     assert other.failure is None
 
 

@@ -18,6 +18,9 @@ from scripts.cli import COMMANDS, SUMMARIES, snapshelf
 LOCKS = {
     "pyproject.toml": "requirements.lock",
     "infra/lambda_runtime.in": "infra/lambda_runtime.lock",
+    "infra/function_libraries.in": "infra/function_libraries.lock",
+    "infra/docker/inference.in": "infra/docker/inference.lock",
+    "infra/docker/training.in": "infra/docker/training.lock",
     "scripts/bootstrap.in": "scripts/bootstrap.lock",
 }
 """What declares dependencies, and the file that pins them."""

@@ -15,11 +15,11 @@ ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 TOO_LARGE = bytes(ENDPOINT_PAYLOAD_BYTES + 1)
 
 
-def ask(model, method="POST", path="/invocations", *, content=b"", **headers):
+def ask(model, method="POST", path="/invocations", *, content=b"", batch=False, **headers):
     """One request to the application, as a server would hand it over."""
 
     async def send():
-        transport = httpx.ASGITransport(create_app(model), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(create_app(model, batch=batch), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
             del client.headers["accept"]
             names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -38,6 +38,15 @@ def test_ping_is_healthy(model):
     """200 with nothing in it."""
     reply = ask(model, "GET", "/ping")
     assert (reply.status_code, reply.content) == (200, b"")
+
+
+def test_batch_transform_is_told_what_the_container_takes(model, red_photo):
+    """Photos at once, one a request, and the body's limit; its answers are objects."""
+    reply = ask(model, "GET", "/execution-parameters")
+    expected = {"MaxConcurrentTransforms": 2, "BatchStrategy": "SINGLE_RECORD", "MaxPayloadInMB": 6}
+    assert reply.json() == expected
+    answer = ask(model, content=red_photo, batch=True, Content_Type="image/png").json()
+    assert len(answer["prediction"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,16 @@ def test_json_lines_is_one_line():
     )
 
 
+@pytest.mark.parametrize("accept", ["", "application/json"])
+def test_batch_transform_gets_an_object_instead_of_the_bare_array(accept):
+    """As the built-in algorithm's container answers there; what was asked for by name stays."""
+    answer = Answer(PROBABILITIES, 4.5)
+    _, body = encode(MODEL, answer, accept, milliseconds=1, batch=True)
+    assert body == b'{"prediction":[0.25,0.75]}'
+    _, body = encode(MODEL, answer, "application/json;verbose", milliseconds=1, batch=True)
+    assert json.loads(body)["predicted_label"] == "sko"
+
+
 def test_the_first_offered_type_wins():
     """Types that are not offered are passed over, in the client's order."""
     assert reply("image/png, application/jsonlines, application/json")[0] == "application/jsonlines"

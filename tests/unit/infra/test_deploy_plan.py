@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contracts import DeployError
+from infra.deploy.options import DeployOptions, find_artifact
 from infra.deploy.page import page_files
-from infra.deploy.plan import (
-    DeployOptions,
-    Plan,
-    Planned,
-    find_artifact,
-    function_environment,
-    image_uri,
-)
+from infra.deploy.plan import Plan, Planned, function_environment, image_uri
 from infra.deploy.policies import hosting_policy, training_policy
 from infra.deploy.resources import Bucket, LogGroup
 from infra.deploy.scope import Scope
@@ -159,3 +153,24 @@ def test_swagger_names_the_function_and_answers_errors_with_cors() -> None:
         for kind, each in responses.items()
     } == dict.fromkeys(("DEFAULT_4XX", "DEFAULT_5XX"), f"'{SCOPE.allowed_origin}'")
     assert document["info"]["title"] == "app"  # the cached bundle's own stays as it was
+
+
+def test_key_is_asked_of_every_request_but_a_preflight() -> None:
+    """Browsers send OPTIONS without the page's headers."""
+    proxy = {"x-amazon-apigateway-integration": {"type": "aws_proxy"}}
+    mock = {"x-amazon-apigateway-integration": {"type": "mock"}}
+    document = {
+        "info": {"title": "app"},
+        "paths": {"/classify": {"post": proxy, "options": mock}},
+        "securityDefinitions": {"other": {"type": "basic"}},
+    }
+    completed = json.loads(complete_swagger(document, SCOPE, needs_key=True))
+    methods = completed["paths"]["/classify"]
+    assert methods["post"]["security"] == [{"api_key": []}]
+    assert "security" not in methods["options"]
+    assert completed["securityDefinitions"] == {
+        "other": {"type": "basic"},
+        "api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"},
+    }
+    untouched = json.loads(complete_swagger(document, SCOPE))
+    assert "security" not in untouched["paths"]["/classify"]["post"]

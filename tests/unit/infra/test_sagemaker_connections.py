@@ -11,17 +11,11 @@ from infra.sagemaker.connections import (
     ContainerConnections,
     ContainerUnreachable,
 )
-from infra.sagemaker.serving import free_port
+from infra.sagemaker.instances import free_port
 
 pytestmark = pytest.mark.anyio
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
 
 
 class Server:
@@ -136,6 +130,34 @@ async def test_an_answer_that_is_not_whole_is_a_broken_connection(answer):
         with pytest.raises(ConnectionBroken):
             await server.post()
         assert (await server.post()).body == b"ok"
+
+
+async def test_an_answer_that_comes_before_the_bodys_end_ends_the_sending():
+    """A container that refuses a body of pieces by its first is not sent the rest."""
+    sent, ended = [], asyncio.Event()
+
+    async def pieces():
+        for number in range(1000):
+            sent.append(number)
+            yield b"%03d" % number
+            await asyncio.sleep(0.01)
+
+    async def refuse(reader, writer):
+        await reader.readuntil(b"000\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        client = ContainerConnections(server.sockets[0].getsockname()[1])
+        reply = await client.request("POST", "/invocations", {}, pieces())
+        await ended.wait()
+    assert reply.status == 413
+    assert len(sent) < 1000
 
 
 async def test_a_port_where_nothing_listens_is_unreachable():

@@ -22,19 +22,6 @@ ARN = "arn:aws:sagemaker:us-east-1:000000000000:"
 GROUP = "/aws/sagemaker/Endpoints/shelf"
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
-
-
 async def gone(client, name="shelf"):
     """Wait until there is no such endpoint."""
 
@@ -239,7 +226,12 @@ async def test_a_hung_container_is_replaced(client):
     pid = (await client.invoke("shelf", b"hang")).json()["pid"]
 
     async def replaced():
-        return (await client.invoke("shelf")).json()["pid"] != pid
+        try:
+            return (await client.invoke("shelf")).json()["pid"] != pid
+        except AwsError as error:  # the request that it was answering when it was ended
+            if error.code != "ModelError":
+                raise
+            return False
 
     await client.until(replaced)
     assert not running(pid)
@@ -283,3 +275,16 @@ async def test_endpoints_are_listed_by_status(client):
     (summary,) = (await client.call("ListEndpoints", StatusEquals="InService"))["Endpoints"]
     assert summary["EndpointName"] == "shelf"
     assert (await client.call("ListEndpoints", StatusEquals="Failed"))["Endpoints"] == []
+
+
+async def test_a_container_that_holds_more_than_its_instance_has_is_killed_and_replaced(
+    client, monkeypatch
+):
+    """Its request is a ModelError, its log says why, and the next request is answered."""
+    limit = "infra.sagemaker.variants.memory_limit"
+    monkeypatch.setattr(limit, lambda instance_type: {"ml.m5.large": 100 * 1024**2}[instance_type])
+    await make_endpoint(client)
+    with pytest.raises(AwsError, match="could not get a response"):
+        await client.invoke("shelf", b"eat")
+    await client.logged(GROUP, "its processes held more than 0.0977 GiB of memory")
+    assert (await client.invoke("shelf")).json()["model"] == "first"

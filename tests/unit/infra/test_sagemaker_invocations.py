@@ -13,12 +13,6 @@ LOG_GROUP_ARN = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/sagemaker/En
 
 
 @pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
 async def client(tmp_path):
     """A plane with one endpoint, and its client."""
     async with running_plane(tmp_path) as one:

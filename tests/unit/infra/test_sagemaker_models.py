@@ -16,19 +16,6 @@ pytestmark = pytest.mark.anyio
 ARN = "arn:aws:sagemaker:us-east-1:000000000000:"
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
-
-
 async def refused(client, operation, **parameters):
     """The words of a ValidationException."""
     with pytest.raises(AwsError) as error:
@@ -113,8 +100,8 @@ async def test_an_endpoint_configuration_is_described_listed_and_deleted(client)
         ({"InitialInstanceCount": None}, "InitialInstanceCount is required"),
         ({"InitialVariantWeight": 0}, "At least one variant must have a weight above 0"),
         (
-            {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}},
-            "variant v: ServerlessConfig is not supported",
+            {"ManagedInstanceScaling": {"Status": "ENABLED"}},
+            "variant v: ManagedInstanceScaling is not supported",
         ),
     ],
 )

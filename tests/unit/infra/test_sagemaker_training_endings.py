@@ -24,12 +24,6 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 ARTIFACT = "s3://shelf/output/job/output/model.tar.gz"
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
 class Refusing(MemoryObjects):
     """S3 that takes no object whose key contains a text, so many times."""
 

@@ -1,6 +1,5 @@
 """Training jobs on several hosts, as their programs and a client see them."""
 
-import asyncio
 import json
 import time
 
@@ -20,19 +19,6 @@ pytestmark = pytest.mark.anyio
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 OUTPUT = "s3://shelf/output/job/output"
-
-
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
 
 
 def told(client):
@@ -119,7 +105,6 @@ async def test_stopping_ends_every_host_in_its_own_time(client):
     await client.call("CreateTrainingJob", **hosts_request(HyperParameters={"seconds": "50"}))
     for name in ("algo-1", "algo-2"):
         await client.logged(GROUP, f"hello from {name}")
-    await asyncio.sleep(0.1)  # until the handlers of SIGTERM stand
     await client.call("StopTrainingJob", TrainingJobName="job")
     job = await client.job("job")
     assert job["TrainingJobStatus"] == "Stopped"
@@ -209,3 +194,11 @@ async def test_the_machine_is_divided_among_the_hosts(client):
     threads = {one["environment"]["OMP_NUM_THREADS"] for one in told(client).values()}
     assert len(threads) == 1
     assert int(threads.pop()) >= 1
+
+
+def test_jobs_of_one_name_in_two_clouds_have_addresses_of_their_own():
+    """Hosts listen on fixed ports of their addresses, and all of loopback is one machine's."""
+    job = {"TrainingJobName": "pair", "ResourceConfig": {"InstanceCount": 2}}
+    one, other = hosts_of(job, cloud="/state/one"), hosts_of(job, cloud="/state/other")
+    assert not {host.address for host in one} & {host.address for host in other}
+    assert hosts_of(job, cloud="/state/one") == one

@@ -22,19 +22,6 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 ARTIFACT = "s3://shelf/output/job/output/model.tar.gz"
 
 
-@pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
-
-
 def s3_channel(**source):
     """A channel `train` at s3://shelf/d with other members of its S3DataSource."""
     one = channel("train", "s3://shelf/d")
@@ -138,6 +125,21 @@ async def test_a_crash_without_a_failure_file_gives_exit_code_and_last_lines(cli
     job = await client.job("job")
     assert "exit code 4" in job["FailureReason"]
     assert "the last words" in job["FailureReason"]
+
+
+async def test_a_job_that_holds_more_than_its_instance_has_fails_in_the_words_of_aws(
+    client, monkeypatch
+):
+    """Whatever it wrote before: the reason is the memory, and its log says how much it was."""
+    limit = "infra.sagemaker.training_instance.memory_limit"
+    monkeypatch.setattr(limit, lambda instance_type: {"ml.m5.large": 100 * 1024**2}[instance_type])
+    await client.call("CreateTrainingJob", **job_request(HyperParameters={"do": "eat"}))
+    job = await client.job("job")
+    assert job["FailureReason"] == (
+        "ClientError: Please use an instance type with more memory, or reduce the size of job data "
+        "processed on an instance., exit code: 137"
+    )
+    await client.logged(GROUP, "its processes held more than 0.0977 GiB of memory")
 
 
 @pytest.mark.parametrize("do", ["sleep", "ignore"])

@@ -21,12 +21,6 @@ OUTPUT = "s3://shelf/output/job/output"
 
 
 @pytest.fixture
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
 async def client(tmp_path):
     """A plane with three objects, and its client."""
     async with running_plane(tmp_path) as one:

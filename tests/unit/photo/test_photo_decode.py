@@ -181,7 +181,7 @@ def test_refusals_name_no_memory_address():
     assert "JPEG" in refusal.value.message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_damage_escapes_as_another_exception(data):
     """Random damage to real files gives a picture or a PhotoError, never anything else."""

@@ -61,34 +61,13 @@ def test_any_shape_is_squashed(width, height):
     assert (pixels == (255, 0, 0)).all()
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "white"),
-    [
-        (224, 224, 23),  # at 1/2 it is just of the right size
-        (240, 320, 23),
-        (448, 448, 30),
-        (449, 901, 30),
-        (640, 480, 30),
-        (1001, 777, 36),
-        (2017, 1513, 36),
-    ],
-)
+@pytest.mark.parametrize(("width", "height"), [(448, 448), (449, 901), (1001, 777), (2017, 1513)])
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
-def test_reduced_decoding_stays_within_its_bound(width, height, white, subsampling):
-    """Against full decoding: 40 dB on smooth pictures, less on white noise, any side length."""
-    for grain, bound in ((16, 40), (1, white)):
+def test_reduced_decoding_stays_within_its_bound(width, height, subsampling):
+    """Against full decoding: 45 dB on smooth pictures, 34 dB on white noise, any side length."""
+    for grain, bound in ((16, 45), (1, 34)):
         data = encoded(noise(width, height, grain), "JPEG", quality=90, subsampling=subsampling)
         assert psnr(prepare_photo(data), fully_decoded(data, 112)) >= bound
-
-
-def test_a_photo_decoded_hardly_larger_than_wanted_is_scaled_sharper():
-    """Decoding at a reduced scale averages already: the usual filter behind it would blur twice."""
-    data = encoded(noise(500, 500, 8), "JPEG", quality=95)
-    reduced = Image.open(io.BytesIO(data))
-    reduced.draft(None, (112, 112))
-    blurred = reduced.resize((112, 112), RESAMPLING)
-    wanted = fully_decoded(data, 112)
-    assert psnr(prepare_photo(data), wanted) > psnr(blurred, wanted) + 1
 
 
 def test_reduced_decoding_does_not_shift_the_picture():
@@ -100,8 +79,8 @@ def test_reduced_decoding_does_not_shift_the_picture():
 
 
 def test_reduced_decoding_really_happens():
-    """The full picture of a JPEG of twice the size is never made: the speed comes from there."""
-    data = encoded(noise(224, 224, 16), "JPEG")
+    """A large JPEG's full picture is never made: that is where the speed comes from."""
+    data = encoded(noise(2048, 2048, 16), "JPEG")
     assert not np.array_equal(prepare_photo(data), fully_decoded(data, 112))
 
 
@@ -113,8 +92,8 @@ def test_reduced_decoding_stays_within_its_bound_on_real_photos(shared_data):
         data = path.read_bytes()
         ratios.append(psnr(prepare_photo(data, 28), fully_decoded(data, 28)))
     assert len(ratios) >= 40
-    assert min(ratios) >= 26
-    assert np.mean(ratios) >= 36
+    assert min(ratios) >= 36
+    assert np.mean(ratios) >= 46
 
 
 def test_an_array_is_normalised_by_channel():
@@ -237,3 +216,16 @@ def test_the_preparation_of_a_model_keeps_to_its_fit():
     assert preparation.array(data)[0, 0, 0] == 255
     assert preparation.array(data)[0, 16, 16] == 0
     assert Preparation.from_dict(preparation.to_dict()) == preparation
+
+
+@pytest.mark.parametrize("size", [(300, 1600), (1600, 300), (640, 480)])
+def test_scaling_goes_across_first_whatever_the_shape(size):
+    """As the page does; Pillow 13 by itself begins with the taller side, Pillow 12 never does."""
+    image = noise(*size, 3)
+    across = image.resize((112, size[1]), Image.Resampling.HAMMING)
+    expected = across.resize((112, 112), Image.Resampling.HAMMING)
+    down = image.resize((size[0], 112), Image.Resampling.HAMMING)
+    other = down.resize((112, 112), Image.Resampling.HAMMING)
+    prepared = prepare_photo(encoded(image, "PNG"), 112)
+    assert prepared.tobytes() == expected.tobytes()
+    assert prepared.tobytes() != other.tobytes()

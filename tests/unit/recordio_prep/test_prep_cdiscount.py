@@ -289,7 +289,7 @@ def drain(cdiscount):
         pass
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
     """Whatever stands in the file, nothing but our own errors leaves the reader."""
@@ -298,7 +298,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
     drain(Cdiscount(path))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_any_damage_to_a_document_is_read_or_refused(tmp_path_factory, data):
     """Bytes changed in a good file, and nothing but our own errors."""

@@ -276,7 +276,7 @@ def test_memory_does_not_grow_with_the_file(pair, scratch):
     assert peak < 5_000_000
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     pictures=st.binary(max_size=60)
     | st.binary(max_size=40).map(lambda body: pictures_file(pixels=body)),

@@ -207,7 +207,7 @@ def test_memory_does_not_grow_with_the_file(csv):
     assert peak < 400_000
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     data=st.binary(max_size=80) | st.text('0123456789,\n\r".-lab e', max_size=80).map(str.encode)
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recordio_prep.catalog import Catalog
 from recordio_prep.split import divide, keep_families_together, rank
 
-FRESH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FRESH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def photos(category, count, product=""):

@@ -31,10 +31,12 @@ class StandIn(http.server.BaseHTTPRequestHandler):
     """Calls every photo a book, but refuses those that say so."""
 
     asked: ClassVar[list[tuple[str, str | None]]] = []
+    keys: ClassVar[list[str | None]] = []
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.asked.append((self.path, self.headers["Content-Type"]))
+        self.keys.append(self.headers["x-api-key"])
         refused = {"code": "unreadable_photo", "message": "not a photo"}
         status, reply = (400, refused) if body == b"refuse" else (200, REPLY)
         reply = {} if body == b"another API" else reply
@@ -51,6 +53,7 @@ class StandIn(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[str]:
     StandIn.asked.clear()
+    StandIn.keys.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), StandIn) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -128,3 +131,12 @@ def test_folder_without_photos_is_refused(api: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(classify_command, [str(tmp_path), "--url", api])
     assert isinstance(result.exception, PhotoError)
     assert "holds no photos" in result.exception.message
+
+
+def test_key_goes_along_where_there_is_one(api: str, tmp_path: Path) -> None:
+    """An API that asks for a key is asked with it; an open one is sent none."""
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(b"photo")
+    for options in ([], ["--key", "k" * 20]):
+        CliRunner().invoke(classify_command, [str(photo), "--url", api, *options])
+    assert StandIn.keys == [None, "k" * 20]

@@ -79,7 +79,7 @@ def test_a_damaged_channel_of_any_name_stops_the_job(run, job, records, pack):
 def test_records_and_settings_are_all_that_a_job_needs(run, job, pack, draw, caplog):
     """No names, no validation, a wrong number of samples: numbers, the last epoch, a warning."""
     pack([draw(0), draw(1)], folder=job.folder / "input" / "data" / "train")
-    settings = {"num_classes": "2", "mini_batch_size": "2", "epochs": "2"}
+    settings = {"num_classes": "2", "num_layers": "20", "mini_batch_size": "2", "epochs": "2"}
     card = run(**settings, num_training_samples="60200")
     assert "num_training_samples=60200, but a.rec holds 2 photos: using those" in caplog.text
     assert card["classes"] == ["0", "1"]

@@ -6,6 +6,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from mxnet.gluon.model_zoo import vision
+from network_kinds import KINDS, layers
 
 from contracts import TrainingError
 from training.networks import (
@@ -125,11 +126,24 @@ def test_every_parameter_is_named_after_its_network():
         assert sorted(as_symbol(network).list_inputs()) == sorted([*names, "data"])
 
 
+@pytest.mark.parametrize(("kind", "siblings"), KINDS.items())
+def test_siblings_are_made_of_the_same_layers(kind, siblings):
+    """So that an export which is right for one is right for all; they differ in depth and width."""
+    expected = layers(kind)
+    assert all(layers(sibling) == expected for sibling in siblings)
+
+
+def test_every_network_is_of_a_kind_that_is_trained():
+    """A new one is a kind of its own, or a sibling."""
+    named = [*KINDS, *(sibling for siblings in KINDS.values() for sibling in siblings)]
+    assert sorted(named) == sorted(NETWORKS)
+
+
 def test_any_picture_size_gives_one_logit_a_class():
-    """Global pooling: 28, 29 and 64 pixels, one network."""
-    network = build(18, 5)
-    initialise(network, (3, 28, 28))
-    shapes = [network(mx.nd.zeros((2, 3, size, size))).shape for size in (28, 29, 64)]
+    """Global pooling: 8, 9 and 32 pixels, one network."""
+    network = build("resnet20", 5, shape=(3, 8, 8))
+    initialise(network, (3, 8, 8))
+    shapes = [network(mx.nd.zeros((2, 3, size, size))).shape for size in (8, 9, 32)]
     assert shapes == [(2, 5)] * 3
     assert network.any_size
 
@@ -158,15 +172,16 @@ def test_sizes_outside_the_familys_are_refused_with_pooling_too():
 
 
 def test_pooling_before_the_stem_is_the_network_on_averaged_pixels():
-    """The same weights: 56 pixels pooled by 2 give what the 28 pixels of their means give."""
-    plain, pooled = build(18, 3), build(18, 3, stem_pooling=2)
-    initialise(plain, (3, 28, 28))
-    initialise(pooled, (3, 56, 56))
+    """The same weights: 16 pixels pooled by 2 give what the 8 pixels of their means give."""
+    plain = build("resnet20", 3, shape=(3, 8, 8))
+    pooled = build("resnet20", 3, shape=(3, 16, 16), stem_pooling=2)
+    initialise(plain, (3, 8, 8))
+    initialise(pooled, (3, 16, 16))
     values = parameters(plain)
     for name, each in pooled.collect_params().items():
         each.set_data(values[name])
-    data = mx.nd.random.normal(shape=(2, 3, 56, 56))
-    means = data.reshape((2, 3, 28, 2, 28, 2)).mean(axis=(3, 5))
+    data = mx.nd.random.normal(shape=(2, 3, 16, 16))
+    means = data.reshape((2, 3, 8, 2, 8, 2)).mean(axis=(3, 5))
     np.testing.assert_allclose(pooled(data).asnumpy(), plain(means).asnumpy(), atol=1e-4)
 
 
@@ -260,8 +275,8 @@ def test_dropout_before_the_last_layer_is_for_training_alone():
 
 def test_biases_and_batch_norms_do_not_decay():
     """Weight decay is for convolutions and the output layer's weights alone."""
-    network = build(18, 2)
-    initialise(network, (3, 28, 28))
+    network = build("resnet20", 2, shape=(3, 8, 8))
+    initialise(network, (3, 8, 8))
     decays = {name: each.wd_mult for name, each in network.collect_params().items()}
     assert {name.rpartition("_")[2] for name, decay in decays.items() if decay == 1} >= {"weight"}
     assert {name.rpartition("_")[2] for name, decay in decays.items() if decay == 0} == {
@@ -273,9 +288,9 @@ def test_biases_and_batch_norms_do_not_decay():
 
 def test_the_symbol_computes_what_the_network_does():
     """The drawn symbol, with the network's parameters, gives its logits."""
-    network = build(18, 4)
-    initialise(network, (3, 28, 28))
-    data = mx.nd.random.normal(shape=(2, 3, 28, 28))
+    network = build("resnet20", 4, shape=(3, 8, 8))
+    initialise(network, (3, 8, 8))
+    data = mx.nd.random.normal(shape=(2, 3, 8, 8))
     symbol = as_symbol(network)
     values = parameters(network)
     states = {name: values.pop(name) for name in symbol.list_auxiliary_states()}
