@@ -6,7 +6,8 @@ MODEL is an artifact (model.tar.gz), PHOTO any JPEG. A local cloud of its own is
 deployed in it, and the same photo sent by the same client in four ways, each of which is the one
 before and one more part of the cloud: to the endpoint's process, through InvokeEndpoint, through
 the function (Lambda's Invoke), through the REST API. Ways are taken in turn, so that whatever else
-runs on the machine burdens all of them alike. Then 1, 4 and 16 clients send without a pause.
+runs on the machine burdens all of them alike. Then 1, 4 and 16 clients send without a pause. Where
+other programs run beside, processor time is the steadier figure; it has no client's in it.
 
 The clients' own work is part of every figure: they are threads of this process, on the same cores.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -114,6 +116,7 @@ def measure(state: Path, arguments: argparse.Namespace) -> dict[str, Any]:
             "up_to_first_answer_of_a_deployment_that_stands": round(again, 2),
         },
         "milliseconds": latencies(ways, arguments.rounds),
+        "processor_milliseconds": processor_times(ways, arguments.rounds, info.pid),
         "requests_a_second": throughputs(ways, arguments.seconds),
     }
 
@@ -236,6 +239,29 @@ def latencies(ways: dict[str, Way], rounds: int) -> dict[str, Any]:
             {name: one / medians[names[0]] for name, one in medians.items()}
         ),
     }
+
+
+def processor_times(ways: dict[str, Way], rounds: int, cloud: int) -> dict[str, float]:
+    """What a request costs the cloud and all its processes: hardly moved by what runs beside."""
+    found = {}
+    for name, way in ways.items():
+        send = way.client()
+        before = processor_seconds(cloud)
+        for _ in range(rounds):
+            send()
+        found[name] = (processor_seconds(cloud) - before) / rounds * 1000
+    return rounded(found)
+
+
+def processor_seconds(cloud: int) -> float:
+    """Of the cloud's process and its descendants until now, in user and system mode."""
+    ticks = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if descends(int(entry.name), cloud):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def throughputs(ways: dict[str, Way], seconds: float) -> dict[str, dict[str, float]]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import boto3
+from sagemaker.core.helper import IamRoleResolver
 from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.resources import Endpoint, EndpointConfig, Model, TransformJob
 from sagemaker.core.shapes import (
@@ -74,7 +75,7 @@ def train(settings: dict):
     """A training job on S3 channels, its log followed to its end."""
     trainer = ModelTrainer(
         training_image=settings["training_image"],
-        role=settings["role"],
+        role=IamRoleResolver().create_execution_role(role_type="training"),
         base_job_name=NAME,
         compute=Compute(instance_type=INSTANCE, instance_count=1),
         stopping_condition=StoppingCondition(max_runtime_in_seconds=600),

@@ -16,7 +16,7 @@ from infra.sagemaker.errors import ValidationError
         ({"inputlocation": "https://x/y"}, b"", "expected s3://bucket/key"),
         ({"invocationtimeoutseconds": "3601"}, b"p", "less than or equal to 3600"),
         ({"requestttlseconds": "59"}, b"p", "greater than or equal to 60"),
-        ({"requestttlseconds": "soon"}, b"p", "can not be converted to a integer"),
+        ({"requestttlseconds": "soon"}, b"p", "can not be converted to an Integer"),
         ({"filename": "../x"}, b"p", "'filename' failed to satisfy constraint"),
     ],
 )
