@@ -23,6 +23,7 @@ from sagemaker.core.shapes import (
     TransformS3DataSource,
 )
 from sagemaker.core.training.configs import Compute, InputData
+from sagemaker.core.utils.utils import configure_logging
 from sagemaker.train import ModelTrainer
 
 INSTANCE = "ml.m5.large"
@@ -32,11 +33,8 @@ NAME = "version-3"
 def main() -> None:
     """The whole walk."""
     settings = json.loads(Path(sys.argv[1]).read_text())
-    with open(settings["log"], "w") as log:  # noqa: PTH123 - the SDK prints the job's log
-        sys.stdout, stdout = log, sys.stdout
-        seen = walk(settings)
-        sys.stdout = stdout
-    sys.stdout.write(f"{json.dumps(seen)}\n")
+    configure_logging("INFO")  # the job's log is among what it logs
+    sys.stdout.write(f"\n{json.dumps(walk(settings))}\n")
 
 
 def walk(settings: dict) -> dict:

@@ -36,7 +36,7 @@ def main() -> None:
     seen["transformed"] = transform(estimator, settings)
     predictor.delete_model()
     predictor.delete_endpoint(delete_endpoint_config=True)
-    sys.stdout.write(f"{json.dumps(seen)}\n")
+    sys.stdout.write(f"\n{json.dumps(seen)}\n")
 
 
 def fit(session: Session, settings: dict) -> Estimator:
@@ -54,10 +54,7 @@ def fit(session: Session, settings: dict) -> Estimator:
         sagemaker_session=session,
     )
     channels = {name: TrainingInput(uri) for name, uri in settings["channels"].items()}
-    with open(settings["log"], "w") as log:  # noqa: PTH123 - the SDK prints the job's log
-        sys.stdout, stdout = log, sys.stdout
-        estimator.fit(channels)
-        sys.stdout = stdout
+    estimator.fit(channels)
     return estimator
 
 
