@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote
 
 from contracts import ENDPOINT_PAYLOAD_BYTES
@@ -150,13 +151,20 @@ def _check_headers(operation: str, endpoint: str, headers: Mapping[str, str]) ->
 def _parse(body: bytes) -> Any:
     """The request's JSON, without NaN and infinities, which Python reads and JSON does not have."""
     try:
-        return json.loads(body or b"{}", parse_constant=_refuse_constant)
+        return json.loads(
+            body or b"{}", parse_constant=_refuse_constant, parse_float=_parse_fraction
+        )
     except (ValueError, RecursionError) as error:
         raise SerializationException(f"The request's body is not JSON: {error}.") from None
 
 
-def _refuse_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"it has no {name}")
+
+
+def _parse_fraction(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse_constant(text)
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -310,7 +310,17 @@ async def test_an_operation_that_is_not_offered_is_named(walk, service):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    "body", [b"{", b"\xff", b"[]", b'"a"', b'{"MaxResults": NaN}', b"[" * 100_000, b"\0"]
+    "body",
+    [
+        b"{",
+        b"\xff",
+        b"[]",
+        b'"a"',
+        b'{"MaxResults": NaN}',
+        b'{"MaxResults": 1e999}',
+        b"[" * 100_000,
+        b"\0",
+    ],
 )
 async def test_a_body_that_is_no_json_object_is_refused(walk, body):
     """Not JSON, JSON that is no object, or what Python's reader breaks at: the client's fault."""
