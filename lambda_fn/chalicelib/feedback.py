@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .contracts import JSON
+from .contracts import FEEDBACK_FOLDER, JSON
 from .errors import BadRequestError, PhotoTooLargeError
 from .photo_request import Photo, read_photo
-from .photo_store import FEEDBACK_FOLDER, facts_of
+from .photo_store import facts_of
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint

@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .contracts import ANY_IMAGE, JPEG, PNG, WEBP
+from .contracts import ANY_IMAGE, JPEG, PNG, TO_LABEL_FOLDER, WEBP
 from .errors import StorageError
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from .photo_request import Photo
 
 logger = logging.getLogger(__name__)
-
-FEEDBACK_FOLDER, TO_LABEL_FOLDER = "feedback", "to-label"
-"""The folders of the bucket that the function may write to; it may read neither."""
 
 CLIENT_CONFIG = Config(
     connect_timeout=0.5,
