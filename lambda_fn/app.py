@@ -7,13 +7,15 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from chalice import Chalice
+from chalice import Chalice, Response
 from chalicelib import (
     batch,
+    docs_page,
     edge,
     feedback,
     logs,
     models,
+    openapi,
     own_model,
     photo_request,
     photo_store,
@@ -26,7 +28,6 @@ from chalicelib.errors import FeedbackOffError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chalice import Response
     from chalicelib.photo_request import Photo
 
     View = Callable[..., dict[str, Any]]
@@ -70,13 +71,13 @@ def store(bucket: str) -> photo_store.PhotoStore:
 
 
 def of_any_model(
-    path: str, method: str, content_types: Sequence[str] = (JSON,)
+    path: str, method: str, content_types: Sequence[str] = ()
 ) -> Callable[[View], Callable[..., Response]]:
     """Give a view its path, and the same below `/models/{name}`: each model has a whole API."""
 
     def register(view: View) -> Callable[..., Response]:
         answered = edge.answering(view)
-        for each in (path, f"/models/{{name}}{path}".rstrip("/")):
+        for each in (path, openapi.model_path(path)):
             app.route(each, methods=[method], content_types=list(content_types))(answered)
         return answered
 
@@ -154,7 +155,7 @@ def predict(name: str | None = None) -> dict[str, Any]:
     return replies.product_category(prediction, tree, total_ms=total_ms)
 
 
-@of_any_model("/feedback", "POST")
+@of_any_model("/feedback", "POST", (JSON,))
 def give_feedback(name: str | None = None) -> dict[str, Any]:
     """Keep a photo as training data, in the category that a person says it shows."""
     if not FEEDBACK_BUCKET:
@@ -178,14 +179,33 @@ def health(name: str | None = None) -> dict[str, Any]:
     return replies.health(asked_model(name).describe())
 
 
-@app.route("/models", methods=["GET"])  # type: ignore[untyped-decorator]  # Chalice's hide types
+@app.route("/models", methods=["GET"], content_types=[])  # type: ignore[untyped-decorator]  # Chalice's hide types
 @edge.answering
 def list_models() -> dict[str, Any]:
     """List the models that answer side by side."""
     return replies.models(list(models.read_models(ENDPOINT_NAME, MODELS)))
 
 
-@app.route("/", methods=["GET"])  # type: ignore[untyped-decorator]  # as above
+def description() -> dict[str, Any]:
+    """The OpenAPI document of this deployment, with the address that it was asked at."""
+    names = list(models.read_models(ENDPOINT_NAME, MODELS))
+    return openapi.document(names, edge.address(app.current_request))
+
+
+@app.route("/openapi.json", methods=["GET"], content_types=[])  # type: ignore[untyped-decorator]  # as above
+@edge.answering
+def describe_api() -> dict[str, Any]:
+    """Describe the API for programs."""
+    return description()
+
+
+@app.route("/docs", methods=["GET"], content_types=[])  # type: ignore[untyped-decorator]  # as above
+def show_docs() -> Response:
+    """Describe the API for people."""
+    return Response(docs_page.render(description()), headers=dict(docs_page.HEADERS))
+
+
+@app.route("/", methods=["GET"], content_types=[])  # type: ignore[untyped-decorator]  # as above
 @edge.answering
 def greet() -> dict[str, Any]:
     """Greet, and say where to go on."""
