@@ -187,9 +187,8 @@ def list_models() -> dict[str, Any]:
 
 
 def description() -> dict[str, Any]:
-    """The OpenAPI document of this deployment, with the address that it was asked at."""
-    names = list(models.read_models(ENDPOINT_NAME, MODELS))
-    return openapi.document(names, edge.address(app.current_request))
+    """The OpenAPI document of this deployment."""
+    return openapi.document(list(models.read_models(ENDPOINT_NAME, MODELS)))
 
 
 @app.route("/openapi.json", methods=["GET"], content_types=[])  # type: ignore[untyped-decorator]  # as above

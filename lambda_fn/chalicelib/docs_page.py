@@ -38,7 +38,7 @@ HEADERS = {
 def render(document: dict[str, Any]) -> str:
     """The page of an OpenAPI document as `openapi.document` makes it."""
     info = document["info"]
-    title, address = escape(info["title"]), escape(document["servers"][0]["url"])
+    title = escape(info["title"])
     operations = "".join(
         _operation(method, path, described)
         for path, methods in document["paths"].items()
@@ -54,7 +54,8 @@ def render(document: dict[str, Any]) -> str:
         f"<title>{title}: the API</title>"
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
         f"<body><main><h1>{title}</h1><p>{escape(info['description'])}</p>"
-        f'<p>Paths are below <code>{address}</code>. <a href="openapi.json">openapi.json</a></p>'
+        "<p>Paths are below this page's own address without <code>/docs</code>. "
+        'For programs: <a href="openapi.json">openapi.json</a></p>'
         f"<h2>Requests</h2>{operations}<h2>Documents</h2>{schemas}</main></body></html>"
     )
 

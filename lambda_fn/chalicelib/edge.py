@@ -60,12 +60,6 @@ def answering(view: Callable[..., dict[str, Any]]) -> Callable[..., Response]:
     return wrapped
 
 
-def address(request: Request) -> str:
-    """What the paths of the API are below, as the client asked for it: "/api" at API Gateway."""
-    path = str(request.context.get("path") or request.path)
-    return path.removesuffix(request.context.get("resourcePath", request.path)).rstrip("/")
-
-
 def error_response(error: SnapshelfError) -> Response:
     """The reply that tells of `error`."""
     response = _json(replies.failure(error, request_id=logs.request_id.get()), error.status)

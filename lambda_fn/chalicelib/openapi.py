@@ -152,12 +152,14 @@ OPERATIONS = (
 )
 
 
-def document(models: Sequence[str], address: str) -> dict[str, Any]:
+def document(models: Sequence[str]) -> dict[str, Any]:
     """The API as an OpenAPI document.
+
+    Its server is ".", the folder that the document itself is served from: what stands before the
+    paths (a stage, a domain's base path, the local cloud's own) is known to the client alone.
 
     Args:
         models: names of the deployment's models, which paths and queries may name.
-        address: what paths are below, such as "/api".
     """
     paths: dict[str, dict[str, Any]] = {}
     for each in OPERATIONS:
@@ -173,7 +175,7 @@ def document(models: Sequence[str], address: str) -> dict[str, Any]:
             "version": _VERSION,
             "description": "Photos in, categories out. Every reply carries X-Request-Id.",
         },
-        "servers": [{"url": address or "/"}],
+        "servers": [{"url": "."}],
         "paths": paths,
         "components": {"schemas": described},
     }

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lambda_events import CARD, LABELS, Reply, data_url, gateway_event, photo_bytes
 
-DOCUMENT = openapi.document(["default"], "/api")
+DOCUMENT = openapi.document(["default"])
 PHOTOS = [photo_bytes(kind) for kind in ("JPEG", "PNG", "GIF")]
 ROUTES = [
     (method.upper(), path, operation)
