@@ -6,9 +6,13 @@ import base64
 import csv
 import hashlib
 import io
+import itertools
 import json
+import os
 import re
+import subprocess
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -28,7 +32,6 @@ from testing.small_model import write_small_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from infra.local.launch import CloudInfo
     from infra.targets import Target
@@ -38,6 +41,7 @@ TREE = {
     "1000002": ["PHONES", "CASES", "GREEN"],
     "1000003": ["BOOKS", "NOVELS", "BLUE"],
 }
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "api.md"
 COLOURS = {"red": (250, 1, 1), "green": (1, 250, 1), "blue": (1, 1, 250)}
 
 
@@ -247,6 +251,43 @@ def test_feedback_becomes_training_data(
     dataset = json.loads((out / "dataset.json").read_text())
     assert dataset["classes"] == sorted(given)
     assert sum(split["photos"] for split in dataset["splits"].values()) == 24
+
+
+BLOCKS = re.findall(r"```(sh|json)\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
+EXAMPLES = [
+    (text, json.loads(after[1]) if after[0] == "json" else None)
+    for (kind, text), after in itertools.pairwise([*BLOCKS, ("", "")])
+    if kind == "sh"
+]
+
+
+@pytest.mark.parametrize(("commands", "shown"), EXAMPLES)
+def test_documented_examples_work(
+    stack: Deployment, tmp_path: Path, commands: str, shown: dict[str, Any] | None
+) -> None:
+    """Each example of docs/api.md is answered, with the members that are shown there."""
+    (tmp_path / "photo.jpg").write_bytes(photo(COLOURS["green"]))
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands.replace("curl ", 'curl --fail -w "\\n" ')],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "API": stack.api_url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    replies = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert len(replies) == commands.count("curl ")
+    if shown is not None:
+        assert members(replies[0]) == members(shown)
+
+
+def members(document: Any) -> Any:
+    """The names in a document, without its values."""
+    if isinstance(document, dict):
+        return {name: members(value) for name, value in document.items()}
+    return [members(document[0])] if isinstance(document, list) else None
 
 
 def environment(cloud: CloudInfo) -> dict[str, str]:
