@@ -130,7 +130,10 @@ def process_batch(name: str | None = None) -> dict[str, Any]:
     """Answer the refund department's client: photos in, the numbers of their classes out."""
     request = app.current_request
     context = app.lambda_context
-    deadline = batch.Deadline.of(context.get_remaining_time_in_millis() if context else None)
+    deadline = batch.Deadline.of(
+        context.get_remaining_time_in_millis() if context else None,
+        request.context.get("requestTimeEpoch"),
+    )
     in_place = batch.read_bad_photos(request.query_params)
     model = asked_model(name)
     outcomes = batch.classify_all(

@@ -28,11 +28,19 @@ logger = logging.getLogger(__name__)
 GATEWAY_SECONDS = 29.0
 """API Gateway developer guide, *Quotas for REST APIs*: how long it waits for an integration."""
 
-ANSWERING_SECONDS = 1.5
+ANSWERING_SECONDS = 2.0
 """What is left of that for the reply itself, its way back included."""
+
+MAX_IMAGES = 20_000
+"""Most photos of one request: what is wrong with each still fits into a reply of 6 MB. Photos of 28
+pixels fill a request's 6 MB with fewer.
+"""
 
 CONCURRENCY = 8
 """Photos of one request at an endpoint at once. Beyond, they would wait there in place of here."""
+
+_LONGEST_START = 15.0
+"""Seconds from the gateway to the view at most: beyond, the two clocks do not agree."""
 
 Outcome: TypeAlias = "Prediction | SnapshelfError"
 
@@ -46,14 +54,18 @@ class Deadline:
     at: float
 
     @classmethod
-    def of(cls, remaining_ms: int | None) -> Deadline:
+    def of(cls, remaining_ms: int | None, asked_at_ms: int | None) -> Deadline:
         """The gateway's or the function's own, whichever comes first.
 
         Args:
             remaining_ms: until Lambda ends the function; None outside of Lambda.
+            asked_at_ms: when the gateway had the request, as its `requestTimeEpoch`; None where it
+                does not tell. A cold start, and 6 MB on their way, have taken some of its time.
         """
-        seconds = GATEWAY_SECONDS if remaining_ms is None else remaining_ms / 1000
-        return cls(time.monotonic() + min(seconds, GATEWAY_SECONDS) - ANSWERING_SECONDS)
+        taken = 0.0 if asked_at_ms is None else time.time() - asked_at_ms / 1000
+        left = GATEWAY_SECONDS - min(max(taken, 0.0), _LONGEST_START)
+        seconds = left if remaining_ms is None else min(left, remaining_ms / 1000)
+        return cls(time.monotonic() + seconds - ANSWERING_SECONDS)
 
     @property
     def seconds_left(self) -> float:
@@ -65,7 +77,7 @@ def read_images(body: bytes) -> list[Photo | SnapshelfError]:
 
     Raises:
         BadRequestError: no JSON object, no list `images`, or something in it that is no text.
-        PhotoTooLargeError: more bytes than Lambda carries.
+        PhotoTooLargeError: more bytes than Lambda carries, or more than MAX_IMAGES.
     """
     if len(body) > LAMBDA_PAYLOAD_BYTES:
         raise PhotoTooLargeError(
@@ -143,6 +155,11 @@ def _images_member(body: bytes) -> list[str]:
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
         raise BadRequestError('the JSON has no list "images"', hint=_HOW_TO_SEND)
+    if len(images) > MAX_IMAGES:
+        raise PhotoTooLargeError(
+            f"the batch has {len(images):,} images: expected {MAX_IMAGES:,} at most",
+            hint="send fewer photos at once",
+        )
     for at, image in enumerate(images):
         if not isinstance(image, str):
             shown = json.dumps(image)[:40]

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 from chalicelib import batch
+from chalicelib.contracts import LAMBDA_PAYLOAD_BYTES
 from chalicelib.endpoint import Endpoint
 from lambda_events import CARD, LABELS, data_url, photo_bytes
 
@@ -255,11 +256,37 @@ def test_photos_that_the_deadline_finds_unanswered_are_given_up():
     assert [error.code for error in outcomes[1:]] == ["endpoint_timeout"] * 2
 
 
-@pytest.mark.parametrize(("remaining_ms", "seconds"), [(None, 27.5), (60_000, 27.5), (5000, 3.5)])
-def test_the_deadline_leaves_time_to_answer(monkeypatch, remaining_ms, seconds):
-    """The gateway's 29 s or the function's own end, whichever is first."""
+@pytest.mark.parametrize(
+    ("remaining_ms", "asked_ago", "seconds"),
+    [
+        (None, None, 27),
+        (60_000, 0, 27),
+        (5000, 0, 3),
+        (60_000, 4, 23),
+        (60_000, -5, 27),
+        (60_000, 9999, 12),
+    ],
+)
+def test_the_deadline_leaves_time_to_answer(monkeypatch, remaining_ms, asked_ago, seconds):
+    """The gateway's 29 s since it was asked or the function's own end, whichever is first."""
     monkeypatch.setattr(batch.time, "monotonic", lambda: 100.0)
-    assert batch.Deadline.of(remaining_ms).seconds_left == pytest.approx(seconds)
+    monkeypatch.setattr(batch.time, "time", lambda: 1_000_000.0)
+    asked_at_ms = None if asked_ago is None else int((1_000_000 - asked_ago) * 1000)
+    deadline = batch.Deadline.of(remaining_ms, asked_at_ms)
+    assert deadline.seconds_left == pytest.approx(seconds)
+
+
+def test_a_batch_of_more_photos_than_can_be_answered_is_refused(call, shelf):
+    """Two million empty strings fit into 6 MB; what is wrong with each would not."""
+    reply = post_batch(call, [""] * (batch.MAX_IMAGES + 1), query={"bad_photos": "null"})
+    assert (reply.status, reply.json["code"]) == (413, "photo_too_large")
+
+
+def test_the_largest_reply_fits_into_lambdas_payload(call, shelf):
+    """Also where every photo of the largest batch is bad."""
+    reply = post_batch(call, ["aGVsbG8gd29ybGQ="] * batch.MAX_IMAGES, query={"bad_photos": "null"})
+    assert reply.status == 200
+    assert len(json.dumps(reply.json)) < LAMBDA_PAYLOAD_BYTES
 
 
 def test_a_function_that_holds_the_model_asks_it_one_by_one(call, lambda_app, monkeypatch):
