@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from contracts import DeployError
+from contracts import ARTIFACT_FILE, DeployError
 from infra.images import SERVE
+from infra.sagemaker.artifacts import unpack
 from infra.sagemaker.documents import MODEL, Document, now
 from infra.sagemaker.errors import ValidationException, not_implemented
 from infra.sagemaker.listing import page
 from infra.sagemaker.object_store import S3Location, StorageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.sagemaker.context import PlaneContext
     from infra.sagemaker.operations import Operations
 
@@ -131,3 +134,19 @@ def artifact_uri(container: dict[str, Any]) -> str | None:
     if source and (source["S3DataType"], source["CompressionType"]) != ("S3Object", "Gzip"):
         raise not_implemented("Uncompressed model data", "give a .tar.gz: S3Object, Gzip")
     return uri
+
+
+def place_model(context: PlaneContext, artifact: str | None, folder: Path) -> None:
+    """Lay the files of an artifact where a container with this folder finds its model. Blocks.
+
+    Raises:
+        StorageError: the artifact is not there, or S3 refuses.
+        ArtifactError: it is no archive, or an unsafe one.
+    """
+    model = folder / "ml/model"
+    model.mkdir(parents=True)
+    if artifact is not None:
+        archive = folder / ARTIFACT_FILE
+        context.objects.download(S3Location.parse(artifact), archive)
+        unpack(archive, model)
+        archive.unlink()

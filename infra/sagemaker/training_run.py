@@ -267,7 +267,7 @@ class TrainingRun:
             seconds = max(1, round(moment - job["TrainingStartTime"]))
             job["TrainingTimeInSeconds"] = job["BillableTimeInSeconds"] = seconds
         self._advance(secondary, message[:FAILURE_CHARACTERS])
-        job["SecondaryStatusTransitions"][-1]["EndTime"] = moment
+        job["SecondaryStatusTransitions"][-1]["EndTime"] = job["LastModifiedTime"]
         self._context.store.put(TRAINING_JOB, job["TrainingJobName"], job)
 
 

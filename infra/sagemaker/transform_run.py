@@ -9,9 +9,9 @@ import logging
 import shutil
 from typing import TYPE_CHECKING
 
-from contracts import ARTIFACT_FILE, SnapshelfError
-from infra.sagemaker.artifacts import unpack
+from contracts import SnapshelfError
 from infra.sagemaker.documents import TRANSFORM_JOB, Document, now
+from infra.sagemaker.models import place_model
 from infra.sagemaker.object_store import S3Location, StorageError
 from infra.sagemaker.training_sources import FILE, ChannelSource, StoredObject, stored_objects
 from infra.sagemaker.transform_instance import (
@@ -122,13 +122,7 @@ class TransformRun:
         """Everything under /opt/ml that the containers are to find. Blocks."""
         container = self._folder / "container"
         shutil.rmtree(container, ignore_errors=True)
-        model = container / "ml/model"
-        model.mkdir(parents=True)
-        if artifact := self._job["ModelArtifact"]:
-            archive = self._folder / ARTIFACT_FILE
-            self._context.objects.download(S3Location.parse(artifact), archive)
-            unpack(archive, model)
-            archive.unlink()
+        place_model(self._context, self._job["ModelArtifact"], container)
 
     async def _transform(self) -> None:
         objects = await self._context.threads.run(self._objects)

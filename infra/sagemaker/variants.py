@@ -6,15 +6,13 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from contracts import ARTIFACT_FILE
 from infra.images import SERVE
-from infra.sagemaker.artifacts import unpack
 from infra.sagemaker.containers import ContainerSpec
 from infra.sagemaker.demand import Demand
 from infra.sagemaker.errors import ServiceUnavailable
 from infra.sagemaker.instance_types import memory_limit
 from infra.sagemaker.instances import Instance, InstanceSetting
-from infra.sagemaker.object_store import S3Location
+from infra.sagemaker.models import place_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +139,7 @@ class Variant:
         Raises:
             SnapshelfError: no artifact, or an unsafe one.
         """
-        await self._context.threads.run(self._fetch_model)
+        await self._context.threads.run(place_model, self._context, self.spec.artifact, self.folder)
 
     def begin_instance(self) -> Instance:
         """Begin to start another instance, which serves once it is healthy."""
@@ -188,12 +186,3 @@ class Variant:
     def _memory_limit(self) -> int:
         """Bytes that each container may hold."""
         return memory_limit(self.spec.instance_type)
-
-    def _fetch_model(self) -> None:
-        model = self.folder / "ml/model"
-        model.mkdir(parents=True)
-        if self.spec.artifact is not None:
-            archive = self.folder / ARTIFACT_FILE
-            self._context.objects.download(S3Location.parse(self.spec.artifact), archive)
-            unpack(archive, model)
-            archive.unlink()

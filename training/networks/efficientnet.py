@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
-import mxnet as mx
 from mxnet.gluon import HybridBlock, nn
 
 from contracts import TrainingError
+from training.networks.drawing import FAN_IN, FAN_OUT, VarianceScaling
 from training.networks.efficientnet_scaling import (
     HEAD,
     STEM,
@@ -169,7 +168,7 @@ class _Convolution(HybridBlock):
         self._activation = activation
         # MXNet counts a depthwise kernel's fan-out over all channels, so that its own drawing is
         # too small by their square root, and comes near the batch norm's epsilon.
-        drawn = mx.init.Normal(math.sqrt(2) / kernel) if groups > 1 else None
+        drawn = VarianceScaling(2, FAN_IN) if groups > 1 else None
         with self.name_scope():
             self.conv = nn.Conv2D(
                 channels,
@@ -249,6 +248,6 @@ FAMILY = Family(
     name="efficientnet",
     networks=tuple(VARIANTS),
     features=feature_maps,
-    initializer=lambda: mx.init.MSRAPrelu(factor_type="out", slope=0),
+    initializer=lambda: VarianceScaling(2, FAN_OUT),
     smallest=32,
 )

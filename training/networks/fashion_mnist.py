@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import mxnet as mx
 from mxnet.gluon import nn
 
+from training.networks.drawing import FAN_AVG, UNIFORM, VarianceScaling
 from training.networks.family import POOL, Family
 
 SIZE = 28
@@ -68,7 +68,7 @@ def _contest_end(name: str, num_classes: int) -> Any:
 
 def glorot() -> Any:
     """Glorot and Bengio 2010, uniform: Keras's start of every layer."""
-    return mx.init.Xavier(rnd_type="uniform", factor_type="avg", magnitude=3)
+    return VarianceScaling(1, FAN_AVG, UNIFORM)
 
 
 REFUND = Family(

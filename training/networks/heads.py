@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import mxnet as mx
 from mxnet.gluon import nn
 
+from training.networks.drawing import FAN_IN, VarianceScaling
 from training.networks.family import CONV, POOL
 
 CONV_CHANNELS = 512
@@ -38,6 +38,6 @@ def build_head(head: str, name: str, num_classes: int, dropout: float) -> Any:
             layers.add(nn.Dropout(dropout))
     end = nn.HybridSequential(prefix="")
     # The model zoo's name for it, which trained ResNets have.
-    draw = mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=1)
+    draw = VarianceScaling(1, FAN_IN)
     end.add(layers, nn.Dense(num_classes, weight_initializer=draw, prefix=f"{name}_dense0_"))
     return end

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import mxnet as mx
 from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
 
+from training.networks.drawing import FAN_OUT, VarianceScaling
 from training.networks.family import Family
 
 ZOO_LAYERS = (18, 34, 50, 101, 152)
@@ -75,7 +75,7 @@ class IdentityBlock(vision.BasicBlockV1):
 
 def he() -> Any:
     """He et al. 2015 (rectifiers), by the values that go out: the backward pass keeps its scale."""
-    return mx.init.MSRAPrelu(factor_type="out", slope=0)
+    return VarianceScaling(2, FAN_OUT)
 
 
 LARGE_PICTURES = Family(

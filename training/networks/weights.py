@@ -39,22 +39,11 @@ def initialise(network: Any, shape: tuple[int, int, int]) -> None:
         initializer = network.family.initializer()
     photo = mx.nd.zeros((1, PHOTO_CHANNELS, *shape[1:]))
     network.infer_shape(photo)
-    _draw(network, initializer)
+    network.initialize(initializer)
     network(photo)
     network.apply(_start_shallow)
     network.collect_params(".*(gamma|beta|bias)").setattr("wd_mult", 0.0)
     network.hybridize(static_alloc=True, static_shape=True)
-
-
-def _draw(network: Any, initializer: Any) -> None:
-    """One array after the other.
-
-    In MXNet 1.9.1 draws that are under way together have given arrays of 147,456 numbers and more
-    in other values from run to run, on a loaded machine every time.
-    """
-    for parameter in network.collect_params().values():
-        parameter.initialize(default_init=initializer)
-        mx.nd.waitall()
 
 
 def _start_shallow(block: Any) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import mxnet as mx
 from mxnet.gluon import nn
 
+from training.networks.drawing import FAN_IN, VarianceScaling
 from training.networks.family import Family
 from training.networks.fashion_mnist import glorot
 
@@ -55,7 +55,7 @@ def _separable(in_channels: int, channels: int) -> tuple[Any, ...]:
         groups=in_channels,
         in_channels=in_channels,
         use_bias=False,
-        weight_initializer=mx.init.MSRAPrelu(factor_type="in", slope=0),
+        weight_initializer=VarianceScaling(2, FAN_IN),
     )
     pointwise = nn.Conv2D(channels, 1, in_channels=in_channels, use_bias=False)
     return depthwise, pointwise, nn.BatchNorm(epsilon=EPSILON)

@@ -165,10 +165,11 @@ async def test_the_host_that_failed_first_gives_the_reason(tmp_path):
         'if settings.get("fails") == host:',
         """
 if settings.get("cascade"):
-    root = host == "algo-2"
-    if not root:
-        time.sleep(0.5)
+    root, failed = host == "algo-2", pathlib.Path(settings["cascade"])
+    while not (root or failed.exists()):
+        time.sleep(0.01)
     (base / "output/failure").write_text("out of memory" if root else "algo-2 is lost")
+    failed.touch()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(1.2 if root else 0)
     sys.exit(1)
@@ -176,7 +177,7 @@ if settings.get("fails") == host:""",
     )
     async with running_plane(tmp_path) as client:
         (tmp_path / "tiny-host.py").write_text(script)
-        await client.call("CreateTrainingJob", **hosts_request(HyperParameters={"cascade": "1"}))
+        await client.call("CreateTrainingJob", **hosts_request(HyperParameters={"cascade": f"{tmp_path}/failed"}))
         job = await client.job("job")
     assert job["FailureReason"] == "AlgorithmError: out of memory"
 
