@@ -177,7 +177,9 @@ if settings.get("fails") == host:""",
     )
     async with running_plane(tmp_path) as client:
         (tmp_path / "tiny-host.py").write_text(script)
-        await client.call("CreateTrainingJob", **hosts_request(HyperParameters={"cascade": f"{tmp_path}/failed"}))
+        await client.call(
+            "CreateTrainingJob", **hosts_request(HyperParameters={"cascade": f"{tmp_path}/failed"})
+        )
         job = await client.job("job")
     assert job["FailureReason"] == "AlgorithmError: out of memory"
 
