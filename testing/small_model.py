@@ -12,6 +12,7 @@ from contracts import ARTIFACT_FILE, MODEL_CARD_FILE, ONNX_FILE
 from infra.sagemaker import artifacts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 CATEGORIES = ("red", "green", "blue")
@@ -19,16 +20,25 @@ SIZE = 28
 _OPSET, _IR_VERSION = 13, 8  # what training writes, too
 
 
-def write_small_artifact(folder: Path) -> Path:
+def write_small_artifact(
+    folder: Path,
+    categories: Sequence[str] = CATEGORIES,
+    tree: Mapping[str, Sequence[str]] | None = None,
+) -> Path:
     """Write model.tar.gz into `folder`: it tells whether a photo is mostly red, green or blue.
 
     Its probabilities are the softmax of the mean red, green and blue, each 0 to 255 less 100 and
     through 50.
+
+    Args:
+        folder: for the artifact.
+        categories: what it calls red, green and blue.
+        tree: their levels in a tree of categories, from the top down.
     """
     contents = folder / "contents"
     contents.mkdir(parents=True)
     (contents / ONNX_FILE).write_bytes(_network())
-    (contents / MODEL_CARD_FILE).write_text(json.dumps(_card()), encoding="utf-8")
+    (contents / MODEL_CARD_FILE).write_text(json.dumps(_card(categories, tree)), encoding="utf-8")
     artifacts.pack([contents], folder / ARTIFACT_FILE)
     return folder / ARTIFACT_FILE
 
@@ -54,16 +64,17 @@ def _network() -> bytes:
     return serialised
 
 
-def _card() -> dict[str, Any]:
+def _card(categories: Sequence[str], tree: Mapping[str, Sequence[str]] | None) -> dict[str, Any]:
     return {
         "format": 1,
         "version": "0123456789ab",
         "network": "mean colour",
-        "classes": list(CATEGORIES),
+        "classes": list(categories),
         "photo": {
             "size": SIZE,
             "fit": "squash",
             "statistics": {"mean": [100.0] * 3, "std": [50.0] * 3},
         },
         "threshold": 0.5,
+        **({"tree": tree} if tree else {}),
     }

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from contracts import DeployError
 from infra.deploy.roles import until_role_is_known
-from infra.deploy.scope import tag_list
+from infra.deploy.scope import OWNER_TAG, tag_list
 from infra.deploy.service import check_owner, is_absent, tags_of, unlike
 
 if TYPE_CHECKING:
@@ -179,6 +179,21 @@ class EndpointService:
         self._settled(name, report)
         return True
 
+    def others(self) -> list[str]:
+        """The endpoints of this deployment's further models; the tag tells whose one is."""
+        sagemaker, prefix = self.scope.client("sagemaker"), self.scope.endpoint_of("")
+        pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=self.scope.name)
+        found = [each for page in pages for each in page["Endpoints"]]
+        return sorted(
+            each["EndpointName"]
+            for each in found
+            if each["EndpointName"].startswith(prefix) and self._is_ours(each["EndpointArn"])
+        )
+
+    def _is_ours(self, arn: str) -> bool:
+        tags = tags_of(self.scope.client("sagemaker").list_tags(ResourceArn=arn)["Tags"])
+        return tags.get(OWNER_TAG) == self.scope.name
+
     def generations(self, name: str) -> tuple[str | None, str | None]:
         """The configuration in service, and the one before it; None for what there is not."""
         standing = self._describe(name)
@@ -207,7 +222,7 @@ class EndpointService:
                 raise DeployError(
                     f"endpoint {name} is still {standing['EndpointStatus']}"
                     f" after {waited:.0f} s, expected InService",
-                    hint=_logs_hint(self.scope),
+                    hint=_logs_hint(self.scope, name),
                 )
             report(f"{standing['EndpointStatus']}, {waited:.0f} s")
             time.sleep(_POLL_SECONDS[self.scope.target.name])
@@ -221,7 +236,7 @@ class EndpointService:
         raise DeployError(
             f"endpoint {wanted.name} is {status}, expected InService with {wanted.config}:"
             f" {reason}",
-            hint=_logs_hint(self.scope),
+            hint=_logs_hint(self.scope, wanted.name),
         )
 
 
@@ -246,5 +261,5 @@ def _describe(ask: Any, **name: str) -> dict[str, Any] | None:
     return answer
 
 
-def _logs_hint(scope: Scope) -> str:
-    return f"read the container's log: CloudWatch Logs group {scope.endpoint_logs}"
+def _logs_hint(scope: Scope, endpoint: str) -> str:
+    return f"read the container's log: CloudWatch Logs group {scope.logs_of(endpoint)}"

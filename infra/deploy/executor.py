@@ -162,6 +162,7 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
         (f"role {scope.lambda_role}", lambda: roles.delete(scope.lambda_role)),
         (endpoint, delete_endpoint),
         (f"log group {scope.endpoint_logs}", lambda: logs.delete(scope.endpoint_logs)),
+        ("endpoints of other models", lambda: _delete_others(scope, on_step)),
         ("endpoint configurations", EndpointConfigService(scope).delete_all),
         ("models", ModelService(scope).delete_all),
         (
@@ -172,6 +173,16 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
         (f"role {scope.training_role}", lambda: roles.delete(scope.training_role)),
         (f"bucket {scope.artifact_bucket}", lambda: buckets.delete(scope.artifact_bucket)),
     ]
+
+
+def _delete_others(scope: Scope, on_step: OnStep) -> list[str]:
+    """Delete the endpoints of all models but the default one, and their logs; their names."""
+    endpoints, logs = EndpointService(scope), LogGroupService(scope)
+    names = endpoints.others()
+    for name in names:
+        endpoints.delete(name, lambda text, name=name: on_step(f"endpoint {name}", text))  # type: ignore[misc]  # bound now, not when called
+        logs.delete(scope.logs_of(name))
+    return names
 
 
 def _step(scope: Scope, planned: Planned) -> Step | None:

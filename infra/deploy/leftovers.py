@@ -46,6 +46,7 @@ class LeftoversService:
         revisions = self._kept_revisions(wanted)
         return [
             *(self._endpoint(report) if wanted.revision is None else ()),
+            *self._other_endpoints(wanted, report),
             *self._superseded(revisions),
             *self._objects(MODEL_PREFIX, self._kept_artifacts(wanted, revisions)),
             *self._objects(FUNCTION_PREFIX, self._kept_bundles(wanted)),
@@ -56,25 +57,47 @@ class LeftoversService:
         """The wanted one and the one before it, which before a switch is still in service."""
         if wanted.revision is None:
             return set()
-        in_service, previous = EndpointService(self.scope).generations(self.scope.endpoint)
-        former = previous if in_service == wanted.revision else in_service
-        return {wanted.revision, *([former] if former else [])}
+        served = {self.scope.endpoint: wanted.revision}
+        served |= {other.endpoint: other.revision for other in wanted.others}
+        kept: set[str] = set()
+        for endpoint, revision in served.items():
+            in_service, previous = EndpointService(self.scope).generations(endpoint)
+            former = previous if in_service == revision else in_service
+            kept |= {revision, *([former] if former else [])}
+        return kept
 
     def _endpoint(self, report: Report) -> list[Removal]:
         """An endpoint that is paid for by the hour, though the function holds the model now."""
         scope = self.scope
-        endpoints, roles, logs = EndpointService(scope), RoleService(scope), LogGroupService(scope)
+        roles = RoleService(scope)
         found: list[Removal] = []
-        if endpoints.generations(scope.endpoint)[0] is not None:
-            delete = functools.partial(endpoints.delete, scope.endpoint, report)
-            found.append((f"endpoint {scope.endpoint}", delete))
-        if logs.exists(scope.endpoint_logs):
-            delete = functools.partial(logs.delete, scope.endpoint_logs)
-            found.append((f"log group {scope.endpoint_logs}", delete))
+        if EndpointService(scope).generations(scope.endpoint)[0] is not None:
+            found.append(self._endpoint_itself(scope.endpoint, report))
+        found.extend(self._logs(scope.endpoint))
         if roles.exists(scope.hosting_role):
             delete = functools.partial(roles.delete, scope.hosting_role)
             found.append((f"role {scope.hosting_role}", delete))
         return found
+
+    def _other_endpoints(self, wanted: Leftovers, report: Report) -> list[Removal]:
+        """Of models that the deployment has no more."""
+        kept = {other.endpoint for other in wanted.others}
+        return [
+            removal
+            for name in EndpointService(self.scope).others()
+            if name not in kept
+            for removal in (self._endpoint_itself(name, report), *self._logs(name))
+        ]
+
+    def _endpoint_itself(self, name: str, report: Report) -> Removal:
+        delete = functools.partial(EndpointService(self.scope).delete, name, report)
+        return f"endpoint {name}", delete
+
+    def _logs(self, endpoint: str) -> list[Removal]:
+        logs, group = LogGroupService(self.scope), self.scope.logs_of(endpoint)
+        if not logs.exists(group):
+            return []
+        return [(f"log group {group}", functools.partial(logs.delete, group))]
 
     def _superseded(self, kept: set[str]) -> list[Removal]:
         configs, models = EndpointConfigService(self.scope), ModelService(self.scope)
@@ -89,7 +112,8 @@ class LeftoversService:
         models = ModelService(self.scope)
         urls = {models.artifact_url(name) for name in revisions} - {None}
         prefix = f"s3://{self.scope.artifact_bucket}/"
-        return {wanted.artifact, *(str(url).removeprefix(prefix) for url in urls)}
+        others = {other.artifact for other in wanted.others}
+        return {wanted.artifact, *others, *(str(url).removeprefix(prefix) for url in urls)}
 
     def _kept_bundles(self, wanted: Leftovers) -> set[str | None]:
         """The function's own, and of the others the one that was uploaded last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.deploy.resources import UsageLimits
+
+DEFAULT_MODEL = "default"
+"""What the API calls the model that is asked where a request names none."""
+
+_MODEL_NAME = re.compile(r"[a-z][a-z0-9-]{0,22}[a-z0-9]")
+"""24, so that an endpoint's name, which has the deployment's before it, stays within 63."""
 
 SMALLEST_MEMORY_MB, LARGEST_MEMORY_MB = 128, 10_240
 """Lambda developer guide, *Lambda quotas*: 128 MB to 10,240 MB."""
@@ -30,6 +37,13 @@ class DeployOptions:
         lambda_only: the function holds the model, and there is no endpoint.
         memory_mb: of the function that holds the model, 128 to 10,240; by default what it needs.
         limits: what the holder of an API key may ask; None for an API that asks for no key.
+        models: further models by name, each behind an endpoint of its own.
+        feedback: whether the API keeps photos that people name.
+        capture_below: the API keeps photos whose best category is less probable, above 0 to 1;
+            None for no photo.
+
+    Raises:
+        DeployError: a value outside these.
     """
 
     artifact: Path
@@ -39,6 +53,9 @@ class DeployOptions:
     lambda_only: bool = False
     memory_mb: int | None = None
     limits: UsageLimits | None = None
+    models: tuple[tuple[str, Path], ...] = ()
+    feedback: bool = False
+    capture_below: float | None = None
     lambda_dir: Path = LAMBDA_DIR
     web_dir: Path = WEB_DIR
     build_dir: Path = BUILD_DIR
@@ -54,6 +71,27 @@ class DeployOptions:
             raise DeployError(
                 f"memory {self.memory_mb} MB: expected {smallest} to {largest:,}",
                 hint="leave it out to have what the model needs",
+            )
+        if self.capture_below is not None and not 0 < self.capture_below <= 1:
+            raise DeployError(
+                f"capture below {self.capture_below}: expected a probability above 0, to 1",
+                hint="leave it out to keep no photo",
+            )
+        self._check_models()
+
+    def _check_models(self) -> None:
+        names = [name for name, _ in self.models]
+        for name in names:
+            if not _MODEL_NAME.fullmatch(name) or name == DEFAULT_MODEL or names.count(name) > 1:
+                raise DeployError(
+                    f"model name {name!r}: expected 2 to 24 lower-case letters, digits and hyphens,"
+                    f" a letter first, each name once and none {DEFAULT_MODEL!r}",
+                    hint="for example --model refund=models/refund",
+                )
+        if names and self.lambda_only:
+            raise DeployError(
+                f"model {names[0]} beside a model in the function: expected endpoints",
+                hint="leave --lambda-only out, or deploy each model under a --name of its own",
             )
 
 

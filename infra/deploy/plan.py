@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from infra.deploy.resources import (
     Resource,
     RestApi,
     Role,
+    Served,
     StoredFile,
     UsageLimits,
     label,
@@ -111,8 +111,8 @@ def build_plan(scope: Scope, options: DeployOptions) -> Plan:
 
 def model_plan(scope: Scope, options: DeployOptions) -> Plan:
     """The endpoint alone, with the bucket that its model lies in: no function, API or page."""
-    endpoint, _ = _endpoint(scope, options)
-    return Plan(scope, (Planned(Bucket(scope.artifact_bucket)), *endpoint))
+    planned, _ = _endpoint(scope, options, scope.endpoint, options.artifact)
+    return Plan(scope, (Planned(Bucket(scope.artifact_bucket)), _hosting(scope, options), *planned))
 
 
 def training_plan(scope: Scope, image: str) -> Plan:
@@ -132,38 +132,63 @@ def image_uri(scope: Scope, image: Image) -> str:
 def _endpoint_and_function(
     scope: Scope, options: DeployOptions, bundle: Bundle
 ) -> tuple[tuple[Planned, ...], Leftovers]:
-    endpoint, leftovers = _endpoint(scope, options)
+    endpoint, served = _endpoint(scope, options, scope.endpoint, options.artifact)
+    others = [
+        _endpoint(scope, options, scope.endpoint_of(name), artifact)
+        for name, artifact in options.models
+    ]
     function = Function(
         scope.function,
         bundle.package,
         bundle.code_sha256,
         scope.lambda_role_arn,
-        function_environment(scope),
+        function_environment(scope, options),
     )
-    behind = (*endpoint, *_function(scope, function, after=(f"endpoint {scope.endpoint}",)))
-    return behind, dataclasses.replace(leftovers, has_key=options.limits is not None)
+    after = [f"endpoint {each.endpoint}" for each in (served, *(other for _, other in others))]
+    behind = (
+        _hosting(scope, options),
+        *endpoint,
+        *(each for planned, _ in others for each in planned),
+        *_function(scope, function, options, after=tuple(after)),
+    )
+    leftovers = Leftovers(
+        scope.name,
+        served.revision,
+        artifact=served.artifact,
+        has_key=options.limits is not None,
+        others=tuple(other for _, other in others),
+    )
+    return behind, leftovers
 
 
-def _endpoint(scope: Scope, options: DeployOptions) -> tuple[tuple[Planned, ...], Leftovers]:
+def _hosting(scope: Scope, options: DeployOptions) -> Planned:
     image = options.image or image_uri(scope, INFERENCE_IMAGE)
-    source = find_artifact(options.artifact)
+    return Planned(Role(scope.hosting_role, "sagemaker", hosting_policy(scope, image)))
+
+
+def _endpoint(
+    scope: Scope, options: DeployOptions, endpoint: str, artifact_path: Path
+) -> tuple[tuple[Planned, ...], Served]:
+    """A model and the endpoint that it is behind; the hosting role stands already."""
+    image = options.image or image_uri(scope, INFERENCE_IMAGE)
+    source = find_artifact(artifact_path)
     sha256 = _sha256(source)
     key = f"{MODEL_PREFIX}/{sha256[:12]}/{ARTIFACT_FILE}"
     stored = StoredFile(key, source, sha256, "application/gzip", FOR_EVER)
-    artifact = Files(f"model {sha256[:12]}", scope.artifact_bucket, (stored,))
-    revision = _revision(scope, sha256, image, options)
+    further = endpoint != scope.endpoint
+    told = f"{endpoint} {sha256[:12]}" if further else sha256[:12]
+    artifact = Files(f"model {told}", scope.artifact_bucket, (stored,))
+    revision = _revision(scope, sha256, image, options, *([endpoint] if further else []))
     url = f"s3://{scope.artifact_bucket}/{key}"
     model = Model(revision, image, url, scope.hosting_role_arn)
     config = EndpointConfig(revision, revision, options.instance_type, options.instance_count)
-    role = Role(scope.hosting_role, "sagemaker", hosting_policy(scope, image))
     planned = (
-        Planned(role),
         Planned(artifact, after=(f"bucket {scope.artifact_bucket}",)),
-        Planned(model, after=(label(artifact), label(role))),
+        Planned(model, after=(label(artifact), f"role {scope.hosting_role}")),
         Planned(config, after=(label(model),)),
-        Planned(Endpoint(scope.endpoint, revision), after=(label(config),)),
+        Planned(Endpoint(endpoint, revision), after=(label(config),)),
     )
-    return planned, Leftovers(scope.name, revision, artifact=key)
+    return planned, Served(endpoint, revision, key)
 
 
 def _function_with_model(
@@ -180,14 +205,14 @@ def _function_with_model(
         built.package,
         built.code_sha256,
         scope.lambda_role_arn,
-        function_environment(scope, lambda_only=True),
+        function_environment(scope, options),
         stored=(scope.artifact_bucket, key),
         description=f"model {_sha256(artifact)[:12]}",
         memory_mb=memory,
     )
     planned = (
         Planned(zipped, after=(f"bucket {scope.artifact_bucket}",)),
-        *_function(scope, function, after=(label(zipped),)),
+        *_function(scope, function, options, after=(label(zipped),)),
     )
     return planned, Leftovers(scope.name, bundle=key, has_key=options.limits is not None)
 
@@ -197,15 +222,23 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _revision(scope: Scope, sha256: str, image: str, options: DeployOptions) -> str:
+def _revision(scope: Scope, sha256: str, image: str, options: DeployOptions, *endpoint: str) -> str:
     """The name of model and configuration: SageMaker changes neither, so a change is a new name."""
-    facts = [sha256, image, options.instance_type, options.instance_count]
+    facts = [sha256, image, options.instance_type, options.instance_count, *endpoint]
     return f"{scope.name}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"
 
 
-def _function(scope: Scope, function: Function, after: tuple[str, ...]) -> tuple[Planned, ...]:
-    asks_endpoint = function.stored is None
-    role = Role(scope.lambda_role, "lambda", function_policy(scope, asks_endpoint=asks_endpoint))
+def _function(
+    scope: Scope, function: Function, options: DeployOptions, after: tuple[str, ...]
+) -> tuple[Planned, ...]:
+    further = [scope.endpoint_of(name) for name, _ in options.models]
+    policy = function_policy(
+        scope,
+        endpoints=[] if options.lambda_only else [scope.endpoint, *further],
+        feedback=options.feedback,
+        capture=options.capture_below is not None,
+    )
+    role = Role(scope.lambda_role, "lambda", policy)
     logs = LogGroup(scope.function_logs, _LOG_RETENTION_DAYS)
     return (
         Planned(role),
@@ -226,13 +259,21 @@ def _api(scope: Scope, bundle: Bundle, limits: UsageLimits | None) -> tuple[Plan
     )
 
 
-def function_environment(scope: Scope, *, lambda_only: bool = False) -> tuple[tuple[str, str], ...]:
+def function_environment(scope: Scope, options: DeployOptions) -> tuple[tuple[str, str], ...]:
     """The function's variables, sorted by name."""
     variables = {"ALLOWED_ORIGIN": scope.allowed_origin}
-    if lambda_only:
+    if options.feedback:
+        variables["FEEDBACK_BUCKET"] = scope.artifact_bucket
+    if options.capture_below is not None:
+        variables["CAPTURE_BUCKET"] = scope.artifact_bucket
+        variables["CAPTURE_BELOW"] = str(options.capture_below)
+    if options.lambda_only:
         variables |= {"MODEL_PROGRAM": FUNCTION_PROGRAM, "MODEL_FOLDER": MODEL_FOLDER}
         return tuple(sorted(variables.items()))
     variables["ENDPOINT_NAME"] = scope.endpoint
+    if options.models:
+        further = {name: scope.endpoint_of(name) for name, _ in options.models}
+        variables["MODELS"] = json.dumps(further)
     if scope.target.name == "localstack" and scope.target.sagemaker_endpoint_url:
         # LocalStack's Lambdas would look for SageMaker in LocalStack, which has none.
         variables["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] = scope.target.sagemaker_endpoint_url

@@ -6,7 +6,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from contracts import FEEDBACK_FOLDER, TO_LABEL_FOLDER
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.deploy.scope import Scope
 
 MODEL_PREFIX = "models"
@@ -27,16 +31,33 @@ def trust_policy(service: str) -> dict[str, Any]:
     return _document({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
 
 
-def function_policy(scope: Scope, *, asks_endpoint: bool = True) -> str:
-    """Writing to the function's one log group and, unless it holds the model, asking the endpoint.
+def function_policy(
+    scope: Scope, *, endpoints: Sequence[str], feedback: bool = False, capture: bool = False
+) -> str:
+    """Writing to the function's one log group, asking these endpoints, and keeping photos.
 
-    As a JSON document.
+    Args:
+        scope: the deployment's.
+        endpoints: none where the function holds the model.
+        feedback: whether photos that people name are kept.
+        capture: whether photos that the model is unsure of are.
+
+    Returns:
+        A JSON document.
     """
-    endpoint = scope.arn("sagemaker", f"endpoint/{scope.endpoint}")
+    asked = [scope.arn("sagemaker", f"endpoint/{name}") for name in endpoints]
+    asking = [_allow(["sagemaker:InvokeEndpoint"], asked[0] if len(asked) == 1 else asked)]
     logs = scope.arn("logs", f"log-group:{scope.function_logs}:*")
-    asking = [_allow(["sagemaker:InvokeEndpoint"], endpoint)] if asks_endpoint else []
+    bucket = scope.arn("s3", scope.artifact_bucket)
+    kept = [f"{bucket}/{FEEDBACK_FOLDER}/*"] * feedback + [
+        f"{bucket}/{TO_LABEL_FOLDER}/*"
+    ] * capture
     return json.dumps(
-        _document(*asking, _allow(["logs:CreateLogStream", "logs:PutLogEvents"], logs))
+        _document(
+            *(asking if asked else []),
+            _allow(["logs:CreateLogStream", "logs:PutLogEvents"], logs),
+            *([_allow(["s3:PutObject"], kept)] if kept else []),
+        )
     )
 
 
@@ -95,7 +116,7 @@ def _pull(scope: Scope, image: str) -> list[dict[str, Any]]:
     ]
 
 
-def _allow(actions: list[str], resource: str) -> dict[str, Any]:
+def _allow(actions: list[str], resource: str | list[str]) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": actions, "Resource": resource}
 
 

@@ -196,6 +196,15 @@ class PageConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """What a further model's endpoint needs: its revision, and the artifact's key in the bucket."""
+
+    endpoint: str
+    revision: str
+    artifact: str
+
+
+@dataclass(frozen=True, slots=True)
 class Leftovers:
     """What earlier runs made and this plan has no use for; comes last, once all else is in service.
 
@@ -206,6 +215,7 @@ class Leftovers:
         artifact: the key of the model's artifact in the bucket, likewise.
         bundle: the key of the function's zip in the bucket; None where it is not kept there.
         has_key: whether the API asks for a key.
+        others: further models that stay in service.
     """
 
     name: str
@@ -213,6 +223,7 @@ class Leftovers:
     artifact: str | None = None
     bundle: str | None = None
     has_key: bool = False
+    others: tuple[Served, ...] = ()
 
 
 Resource: TypeAlias = (

@@ -95,7 +95,15 @@ class Scope:
 
     @property
     def endpoint_logs(self) -> str:
-        return f"/aws/sagemaker/Endpoints/{self.endpoint}"
+        return self.logs_of(self.endpoint)
+
+    def endpoint_of(self, model: str) -> str:
+        """The endpoint of a further model."""
+        return f"{self.endpoint}-{model}"
+
+    def logs_of(self, endpoint: str) -> str:
+        """The log group of an endpoint's containers."""
+        return f"/aws/sagemaker/Endpoints/{endpoint}"
 
     @property
     def training_job_prefix(self) -> str:

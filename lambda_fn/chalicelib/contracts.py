@@ -64,6 +64,13 @@ Where the training has fitted them also `temperature`, `thresholds` {category: 0
 category that is never named} and `familiarity` {"energy": the lowest of a familiar photo}.
 """
 
+# --- Photos that the API keeps (lambda_fn writes, recordio_prep reads, infra grants) -------------
+FEEDBACK_FOLDER = "feedback"
+"""In the artifact bucket: photos in folders named as the category that a person gave them."""
+
+TO_LABEL_FOLDER = "to-label"
+"""In the artifact bucket: photos that the model was unsure of, for a person to name."""
+
 # --- SageMaker's container layout -----------------------------------------------------------------
 BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
 """Environment variable that moves `/opt/ml` elsewhere (SageMaker's own toolkits read it too)."""

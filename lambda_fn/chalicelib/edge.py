@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice import CORSConfig, Response
 
-from . import logs, replies
+from . import logs, metrics, replies
 from .contracts import SnapshelfError
 from .errors import (
     EndpointBusyError,
@@ -68,8 +68,13 @@ def error_response(error: SnapshelfError) -> Response:
     return response
 
 
-def middleware(cors_config: CORSConfig) -> Callable[..., Response]:
-    """Chalice middleware around every request, also those that no view sees."""
+def middleware(cors_config: CORSConfig, function: str = "") -> Callable[..., Response]:
+    """Chalice middleware around every request, also those that no view sees.
+
+    Args:
+        cors_config: what every reply carries.
+        function: the Lambda function's name, under which CloudWatch keeps metrics; "" for none.
+    """
 
     def around(request: Request, get_response: Callable[[Request], Response]) -> Response:
         started = time.perf_counter()
@@ -78,7 +83,7 @@ def middleware(cors_config: CORSConfig) -> Callable[..., Response]:
             response = _in_our_words(_respond(request, get_response))
             response.headers.update(cors_config.get_access_control_headers())
             response.headers["X-Request-Id"] = logs.request_id.get()
-            _log(request, response, (time.perf_counter() - started) * 1000)
+            _log(request, response, (time.perf_counter() - started) * 1000, function)
             return response
         finally:
             logs.request_id.reset(token)
@@ -132,19 +137,23 @@ def _json(body: dict[str, Any], status: int = 200) -> Response:
     return Response(body=body, status_code=status, headers=headers)
 
 
-def _log(request: Request, response: Response, total_ms: float) -> None:
-    """One line a request: never the photo, only its size and type."""
+def _log(request: Request, response: Response, total_ms: float, function: str) -> None:
+    """One line a request, which is its metrics too: never the photo, only its size and type."""
     level = logging.ERROR if response.status_code >= _SERVER_FAULT else logging.INFO
+    body = response.body if isinstance(response.body, dict) else {}
     fields = {
         "method": request.method,
         "path": request.path,
         "status": response.status_code,
         "content_type": request.headers.get("content-type", ""),
         "bytes": len(request.raw_body),
-        "total_ms": round(total_ms, 2),
+        **{name: body[name] for name in _LOGGED if name in body},
     }
-    if isinstance(response.body, dict):
-        for name in ("code", "verdict", "model_version"):
-            if name in response.body:
-                fields[name] = response.body[name]
-    logger.log(level, "answered", extra={"fields": fields})
+    measured = metrics.of_request(response.status_code, total_ms, body)
+    if function:
+        route = str(request.context.get("resourcePath") or "unknown")
+        measured = metrics.embedded(measured, {"function": function, "route": route})
+    logger.log(level, "answered", extra={"fields": {**fields, **measured}})
+
+
+_LOGGED = ("code", "verdict", "model_version", "stored")

@@ -18,6 +18,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from .batch import CONCURRENCY
 from .contracts import DEFAULT_THRESHOLD, DESCRIBE, JSON, JSON_VERBOSE, EndpointError
 from .errors import (
     EndpointBusyError,
@@ -36,11 +37,19 @@ logger = logging.getLogger(__name__)
 
 CLIENT_CONFIG = Config(
     connect_timeout=1,
-    read_timeout=12,
-    retries={"mode": "standard", "total_max_attempts": 2},
+    read_timeout=6,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=CONCURRENCY,
     tcp_keepalive=True,
 )
-"""Two attempts of 13 s end before API Gateway gives up at 29 s, so that the client is answered."""
+"""Three attempts of 7 s end before API Gateway gives up at 29 s, so that the client is answered.
+
+In between botocore's standard mode waits, where the endpoint is throttled, a random part of 1 s,
+then of 2 s (full jitter: those that were refused together do not come back together).
+"""
+
+LONGEST_WAITS = 3.0
+"""Seconds that those two waits take at most."""
 
 _NO_ANSWER = (BotoConnectionError, HTTPClientError, IncompleteReadError)
 _CLIENTS_FAULT = (400, 413, 415, 422)
@@ -73,6 +82,19 @@ class Prediction:
                 hint="deploy the model again",
             )
 
+    @property
+    def best_index(self) -> int:
+        """The class of the highest probability, by its number; of equals the first."""
+        return max(range(len(self.labels)), key=self.probabilities.__getitem__)
+
+    @property
+    def best(self) -> str:
+        return self.labels[self.best_index]
+
+    @property
+    def best_probability(self) -> float:
+        return self.probabilities[self.best_index]
+
 
 class Endpoint:
     """One SageMaker endpoint, asked by InvokeEndpoint only.
@@ -80,11 +102,20 @@ class Endpoint:
     Args:
         name: the endpoint's.
         client: SageMaker Runtime, or what answers in its stead.
+        concurrency: how many photos of one request it may be asked for at once.
     """
 
-    def __init__(self, name: str, client: SageMakerRuntimeClient | OwnModel) -> None:
+    def __init__(
+        self,
+        name: str,
+        client: SageMakerRuntimeClient | OwnModel,
+        *,
+        concurrency: int = CONCURRENCY,
+    ) -> None:
         self.name = name
+        self.concurrency = concurrency
         self._client = client
+        self._card: dict[str, Any] | None = None
 
     def classify(self, photo: Photo) -> Prediction:
         """The model's probabilities for `photo`.
@@ -121,6 +152,16 @@ class Endpoint:
         if not isinstance(card.get("classes"), list):
             raise _unreadable_reply(self.name)
         return card
+
+    def card(self, version: str) -> dict[str, Any]:
+        """The card of the model that just answered, asked for once a version.
+
+        Raises:
+            EndpointError: as `describe`.
+        """
+        if self._card is None or str(self._card.get("version", "")) != version:
+            self._card = self.describe()
+        return self._card
 
     def _invoke(
         self, body: bytes, content_type: str, *, accept: str = JSON, attributes: str = ""

@@ -75,3 +75,38 @@ class InternalError(SnapshelfError):
 
     code = "internal"
     status = 500
+
+
+class UnknownModelError(SnapshelfError):
+    """No model of this deployment has that name."""
+
+    code = "unknown_model"
+    status = 404
+
+
+class NoCategoryIdsError(SnapshelfError):
+    """The route answers with category ids, and the model's categories are none."""
+
+    code = "no_category_ids"
+    status = 409
+
+
+class BatchFailedError(SnapshelfError):
+    """Something inside failed over a batch: to the clients of `/process_batch` that is 500."""
+
+    code = "batch_failed"
+    status = 500
+
+
+class FeedbackOffError(SnapshelfError):
+    """This deployment takes no feedback."""
+
+    code = "feedback_off"
+    status = 404
+
+
+class StorageError(SnapshelfError):
+    """S3 did not take a photo."""
+
+    code = "storage"
+    status = 503

@@ -69,4 +69,4 @@ def open_endpoint(program: str, folder: str, environ: Mapping[str, str]) -> Endp
     threads = max(1, round(memory / _MEGABYTES_PER_PROCESSOR))
     model_dir = f"{environ.get('LAMBDA_TASK_ROOT', '.')}/{folder}"
     ask: Ask = importlib.import_module(program).open_model(model_dir, threads)
-    return Endpoint(NAME, OwnModel(ask))
+    return Endpoint(NAME, OwnModel(ask), concurrency=1)  # its memory is for one photo at a time

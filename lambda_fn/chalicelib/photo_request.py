@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 MULTIPART = "multipart/form-data"
 TEXT = "text/plain"
+FORM = "application/x-www-form-urlencoded"
+"""What jQuery and curl call a text that they send as it is, such as a data URL."""
+
 PHOTO_BODY_TYPES = (
     JPEG,
     "image/jpg",
@@ -45,6 +48,9 @@ PHOTO_BODY_TYPES = (
 CONTENT_TYPES = (JSON, TEXT, MULTIPART, *PHOTO_BODY_TYPES)
 """Every type of body that `read_photo` takes."""
 
+TEXT_TYPES = (TEXT, FORM, JSON)
+"""Types under which clients send a bare data URL: what their libraries put there by themselves."""
+
 BINARY_TYPES = (MULTIPART, *PHOTO_BODY_TYPES)
 """Types that API Gateway must hand over as base64, since it reads all others as text.
 
@@ -56,6 +62,7 @@ DEFAULT_TOP_K = 5
 ACCEPTED = "a JPEG, PNG, WebP, AVIF, GIF or BMP photo"
 
 _DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.IGNORECASE)
+_LONGEST_PREFIX = 256
 _AVIF = (b"ftypavif", b"ftypavis")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
@@ -87,9 +94,9 @@ def read_photo(body: bytes, content_type: str) -> Photo:
         raise _too_large(len(body), LAMBDA_PAYLOAD_BYTES)
     media_type = (content_type or JSON).partition(";")[0].strip().lower()
     if media_type == JSON:
-        data = _from_base64(_image_member(body))
+        data = read_base64(_image_member(body))
     elif media_type == TEXT:
-        data = _from_base64(_text(body))
+        data = read_base64(_text(body))
     elif media_type == MULTIPART:
         data = _file_part(body, content_type)
     elif media_type in PHOTO_BODY_TYPES:
@@ -100,6 +107,42 @@ def read_photo(body: bytes, content_type: str) -> Photo:
             hint=_HOW_TO_SEND,
         )
     return Photo(data, sniff(data))
+
+
+def read_base64(text: str) -> bytes:
+    """The bytes of base64, or of a data URL; white space in it is passed over.
+
+    Raises:
+        BadRequestError: it is neither.
+        PhotoTooLargeError: more bytes than the endpoint takes.
+    """
+    text = _WHITE_SPACE.sub("", text)
+    prefix = _DATA_URL.match(text)
+    encoded = text[prefix.end() :] if prefix else text
+    if len(encoded) * 3 // 4 > ENDPOINT_PAYLOAD_BYTES:
+        raise _too_large(len(encoded) * 3 // 4, ENDPOINT_PAYLOAD_BYTES)
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadRequestError(
+            f"the image is not base64: {error}",
+            hint='expected base64 such as "/9j/4AAQ...", or a URL "data:image/jpeg;base64,..."',
+        ) from error
+
+
+def read_data_url(body: bytes) -> Photo:
+    """The photo of a body that is a data URL alone, as the marketplace's client sends it.
+
+    Raises:
+        BadRequestError: the body is empty or no data URL.
+        UnsupportedMediaTypeError, PhotoTooLargeError, PhotoError: as `read_photo`.
+    """
+    if not _DATA_URL.match(_WHITE_SPACE.sub("", body[:_LONGEST_PREFIX].decode("latin-1"))):
+        raise BadRequestError(
+            f"the body starts with {body[:12]!r}: expected a data URL",
+            hint='send "data:image/jpeg;base64,..." as text/plain, or JSON to POST /classify',
+        )
+    return read_photo(body, TEXT)
 
 
 def sniff(data: bytes) -> str:
@@ -177,21 +220,6 @@ def _text(body: bytes) -> str:
         raise BadRequestError(
             f"the text has the byte {body[error.start]:#04x}: expected a data URL",
             hint="send photo bytes with their own Content-Type, such as image/jpeg",
-        ) from error
-
-
-def _from_base64(text: str) -> bytes:
-    text = _WHITE_SPACE.sub("", text)
-    prefix = _DATA_URL.match(text)
-    encoded = text[prefix.end() :] if prefix else text
-    if len(encoded) * 3 // 4 > ENDPOINT_PAYLOAD_BYTES:
-        raise _too_large(len(encoded) * 3 // 4, ENDPOINT_PAYLOAD_BYTES)
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadRequestError(
-            f"the image is not base64: {error}",
-            hint='expected base64 such as "/9j/4AAQ...", or a URL "data:image/jpeg;base64,..."',
         ) from error
 
 

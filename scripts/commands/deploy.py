@@ -93,6 +93,9 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
         rate: float | None,
         burst: int | None,
         quota: tuple[int, str] | None,
+        models: tuple[tuple[str, Path], ...],
+        feedback: bool,
+        capture_below: float | None,
         **others: Any,
     ) -> None:
         options = DeployOptions(
@@ -103,9 +106,13 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
             lambda_only=lambda_only,
             memory_mb=_only_with(lambda_only, memory, "--memory", "--lambda-only"),
             limits=_limits(api_key=api_key, rate=rate, burst=burst, quota=quota),
+            models=models,
+            feedback=feedback,
+            capture_below=capture_below,
         )
         if image is None:  # another's may read what it likes
-            _refuse_bare(find_artifact(model))
+            for artifact in (model, *(path for _, path in models)):
+                _refuse_bare(find_artifact(artifact))
         command(options=options, **others)
 
     for option in reversed(_MODEL_OPTIONS):
@@ -126,6 +133,21 @@ class Quota(click.ParamType[tuple[int, str]]):
         if not number.isdecimal() or period.upper() not in QUOTA_PERIODS:
             self.fail(f"{value!r}: expected a number and a period, as 1000/day", param, ctx)
         return int(number), period.upper()
+
+
+class NamedModel(click.ParamType[tuple[str, Path]]):
+    """`refund=models/refund`: what the API calls a model, and where it lies."""
+
+    name = "NAME=PATH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        """`refund=models/refund` -> ("refund", Path("models/refund"))."""
+        name, equals, path = str(value).partition("=")
+        if not (name and equals and path):
+            self.fail(f"{value!r}: expected NAME=PATH, as refund=models/refund", param, ctx)
+        return name, Path(path)
 
 
 _MODEL_OPTIONS = (
@@ -156,6 +178,20 @@ _MODEL_OPTIONS = (
     click.option("--rate", type=float, help="Requests a second, by key.  [default: 10]"),
     click.option("--burst", type=int, help="Requests at once, by key.  [default: 20]"),
     click.option("--quota", type=Quota(), help="Requests in a time, by key, such as 1000/day."),
+    click.option(
+        "--model",
+        "models",
+        type=NamedModel(),
+        multiple=True,
+        help="A further model, which answers below /models/NAME. Any number of times.",
+    ),
+    click.option("--feedback", is_flag=True, help="Keep photos that people name, with consent."),
+    click.option(
+        "--capture-below",
+        type=click.FloatRange(0, 1, min_open=True),
+        metavar="P",
+        help="Keep photos whose best category is less probable than P, for labelling.",
+    ),
 )
 
 
@@ -213,6 +249,7 @@ def deploy_command(
       snapshelf deploy models/shop --plan
       snapshelf deploy models/shop --lambda-only
       snapshelf deploy models/shop --api-key --rate 5 --quota 1000/day
+      snapshelf deploy models/shop --model refund=models/refund --feedback
       snapshelf deploy models/shop --target aws --region eu-central-1
     """  # noqa: D301  # click reads the backspace
     if plan_only:

@@ -50,6 +50,11 @@ def write_package(
     Raises:
         DeployError: `out` holds something else already, or the options are not valid.
     """
+    if options.models:
+        raise DeployError(
+            f"model {options.models[0][0]}: expected no further models, templates hold one",
+            hint="write a package of each model under a --name of its own",
+        )
     account = cloudformation.ACCOUNT if format_ == "cloudformation" else terraform.ACCOUNT
     scope = Scope(name, Target("aws", region), account, _partition(region))
     plan = _with_stored_function(build_plan(scope, options))

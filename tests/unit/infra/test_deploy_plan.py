@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,17 +12,15 @@ from contracts import DeployError
 from infra.deploy.options import DeployOptions, find_artifact
 from infra.deploy.page import page_files
 from infra.deploy.plan import Plan, Planned, function_environment, image_uri
-from infra.deploy.policies import hosting_policy, training_policy
+from infra.deploy.policies import function_policy, hosting_policy, training_policy
 from infra.deploy.resources import Bucket, LogGroup
 from infra.deploy.scope import Scope
 from infra.deploy.swagger import complete_swagger
 from infra.images import INFERENCE_IMAGE
 from infra.targets import Target
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 SCOPE = Scope("shelf", Target("aws", "eu-central-1"), "123456789012")
+OPTIONS = DeployOptions(Path("model.tar.gz"))
 ECR_IMAGE = "210987654321.dkr.ecr.eu-west-1.amazonaws.com/team/serve:2"
 
 
@@ -57,9 +56,9 @@ def test_function_on_localstack_is_told_where_sagemaker_is() -> None:
     """LocalStack gives its Lambdas its own address for every service, and has no SageMaker."""
     plane = "http://127.0.0.1:5555"
     target = Target("localstack", "us-east-1", "http://127.0.0.1:4566", plane)
-    environment = dict(function_environment(Scope("shelf", target, "000000000000")))
+    environment = dict(function_environment(Scope("shelf", target, "000000000000"), OPTIONS))
     assert environment["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] == plane
-    assert set(function_environment(SCOPE)) == {
+    assert set(function_environment(SCOPE, OPTIONS)) == {
         ("ALLOWED_ORIGIN", SCOPE.allowed_origin),
         ("ENDPOINT_NAME", "shelf"),
     }
@@ -78,6 +77,68 @@ def test_endpoint_has_at_least_one_instance(tmp_path: Path) -> None:
     """Zero instances are refused before anything is asked of AWS."""
     with pytest.raises(DeployError, match="instance count 0: expected 1 or more"):
         DeployOptions(tmp_path, instance_count=0)
+
+
+def test_function_asks_its_deployments_endpoints_and_keeps_nothing() -> None:
+    """No other endpoint of the account, and no bucket."""
+    statements = statements_of(function_policy(SCOPE, endpoints=["shelf", "shelf-refund"]))
+    arn = "arn:aws:sagemaker:eu-central-1:123456789012:endpoint/"
+    assert statements["sagemaker:InvokeEndpoint"]["Resource"] == [
+        f"{arn}shelf",
+        f"{arn}shelf-refund",
+    ]
+    assert not any(action.startswith("s3:") for action in statements)
+
+
+@pytest.mark.parametrize(
+    ("switched_on", "folders"),
+    [
+        ({"feedback": True}, ["feedback"]),
+        ({"capture": True}, ["to-label"]),
+        ({"feedback": True, "capture": True}, ["feedback", "to-label"]),
+    ],
+)
+def test_function_that_keeps_photos_may_write_those_folders_only(
+    switched_on: dict[str, bool], folders: list[str]
+) -> None:
+    """It may neither read nor delete what people gave."""
+    statements = statements_of(function_policy(SCOPE, endpoints=[], **switched_on))
+    assert [action for action in statements if action.startswith("s3:")] == ["s3:PutObject"]
+    bucket = "arn:aws:s3:::shelf-artifacts-123456789012-eu-central-1"
+    assert statements["s3:PutObject"]["Resource"] == [f"{bucket}/{name}/*" for name in folders]
+
+
+def test_function_is_told_its_models_and_where_photos_are_kept() -> None:
+    """The variables that `lambda_fn` reads, and only those that are switched on."""
+    options = DeployOptions(
+        Path("m"), models=(("refund", Path("r")),), feedback=True, capture_below=0.6
+    )
+    environment = dict(function_environment(SCOPE, options))
+    assert json.loads(environment["MODELS"]) == {"refund": "shelf-refund"}
+    assert environment["FEEDBACK_BUCKET"] == environment["CAPTURE_BUCKET"] == SCOPE.artifact_bucket
+    assert float(environment["CAPTURE_BELOW"]) == 0.6
+
+
+@pytest.mark.parametrize(
+    "names", [("default",), ("Refund",), ("a",), ("x" * 25,), ("a-",), ("re", "re"), ("a/b",)]
+)
+def test_models_names_are_short_and_their_own(names: tuple[str, ...]) -> None:
+    """They become parts of addresses and of endpoints' names."""
+    with pytest.raises(DeployError, match="model name"):
+        DeployOptions(Path("m"), models=tuple((name, Path("r")) for name in names))
+
+
+def test_model_in_the_function_has_none_beside_it() -> None:
+    """Further models need endpoints."""
+    with pytest.raises(DeployError, match="refund beside a model in the function"):
+        DeployOptions(Path("m"), lambda_only=True, models=(("refund", Path("r")),))
+
+
+@pytest.mark.parametrize("probability", [0, -0.1, 1.1])
+def test_photos_are_captured_below_a_probability(probability: float) -> None:
+    """0 would keep none, more than 1 is none."""
+    with pytest.raises(DeployError, match="capture below"):
+        DeployOptions(Path("m"), capture_below=probability)
 
 
 def test_endpoint_reads_models_only() -> None:

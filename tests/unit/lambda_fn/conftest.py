@@ -88,7 +88,7 @@ def endpoint(lambda_app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterato
         aws_secret_access_key="test",
     )
     with Stubber(client) as stubber:
-        monkeypatch.setattr(lambda_app, "endpoint", lambda: Endpoint("shelf", client))
+        monkeypatch.setattr(lambda_app, "endpoint", lambda *_: Endpoint("shelf", client))
         yield StubbedEndpoint(stubber)
 
 

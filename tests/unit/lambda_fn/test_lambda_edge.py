@@ -40,7 +40,7 @@ def test_a_content_type_that_the_route_lacks_is_415_in_our_shape(call, endpoint)
 
 def test_a_bug_is_500_without_a_traceback(call, lambda_app, monkeypatch, caplog):
     """The client learns the request id; the traceback stands in the log."""
-    monkeypatch.setattr(lambda_app, "endpoint", lambda: 1 // 0)
+    monkeypatch.setattr(lambda_app, "endpoint", lambda _: 1 // 0)
     reply = call("GET", "/categories")
     assert_is_error(reply, 500, "internal")
     assert "ZeroDivisionError" not in json.dumps(reply.json)
