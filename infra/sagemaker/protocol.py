@@ -78,7 +78,7 @@ class SageMakerApp:
         }
         body = await _read_body(receive)
         runtime = _RUNTIME_PATH.fullmatch(scope["path"])
-        if runtime:
+        if runtime and scope["method"] == "POST":
             await self._runtime(send, runtime[2], unquote(runtime[1]), headers, body)
         else:
             await self._control(send, headers.get("x-amz-target", ""), body)

@@ -119,3 +119,10 @@ async def test_a_header_that_could_not_be_honoured_is_refused(client):
     with pytest.raises(AwsError, match="TargetModel is not supported") as refused:
         await client.invoke("shelf", x_amzn_sagemaker_target_model="m.tar.gz")
     assert refused.value.code == "ValidationError"
+
+
+async def test_an_endpoint_is_invoked_by_post_alone(client):
+    """Anything else asks the model nothing, and is told what is expected."""
+    answer = await client.http.get("/endpoints/shelf/invocations")
+    assert answer.status_code == 400
+    assert "POST to /endpoints/<name>/invocations" in answer.json()["message"]
