@@ -160,6 +160,6 @@ def running_stack() -> Iterator[Stack]:
         ("127.0.0.1", 0), functools.partial(handler, directory=str(ROOT / "web"))
     )
     stack = Stack(f"http://127.0.0.1:{bucket.server_port}/shelf-page/index.html", api_url)
-    module.endpoint = lambda: module.Endpoint("shelf", stack.model)
+    module.endpoint = lambda _name="": module.Endpoint("shelf", stack.model)
     with serving(api), serving(bucket):
         yield stack
