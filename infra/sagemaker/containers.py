@@ -170,13 +170,21 @@ class Container:
         return self._process.wait()
 
     async def stop(self, grace_seconds: float) -> int:
-        """SIGTERM the whole group, SIGKILL what is left after the grace; the exit code."""
-        if self._process.poll() is None:
-            signal_group(self._process, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(self.wait(), grace_seconds)
-        self.kill()
-        return await self.wait()
+        """SIGTERM the whole group, SIGKILL what is left after the grace; the exit code.
+
+        Cancelled, it grants no more time: the caller is ending too, and nobody would come back.
+        """
+        try:
+            if self._process.poll() is None:
+                signal_group(self._process, signal.SIGTERM)
+                with contextlib.suppress(TimeoutError):
+                    return await asyncio.wait_for(self.wait(), grace_seconds)
+            self.kill()
+            return await self.wait()
+        except asyncio.CancelledError:
+            self.kill()
+            self._process.wait()
+            raise
 
     def kill(self) -> None:
         """SIGKILL the whole group, once: later its number may be another's."""

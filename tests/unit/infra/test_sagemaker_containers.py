@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -134,6 +135,34 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def await_text(log):
+    while not log.read_text():
+        time.sleep(0.01)
+
+
+def test_a_stop_that_is_cancelled_kills_the_container_all_the_same(tmp_path):
+    """The plane may end while a job is being stopped: nobody would end its container later."""
+    stubborn = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("here", flush=True)
+time.sleep(60)
+"""
+
+    async def cancelled():
+        spec = python(stubborn, tmp_path / "c", LayoutMode.BASE_DIR)
+        container = Container(spec, tmp_path / "log")
+        await asyncio.to_thread(await_text, tmp_path / "log")
+        stopping = asyncio.create_task(container.stop(60))
+        await asyncio.sleep(0)
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        return container.exit_code
+
+    assert asyncio.run(cancelled()) == -signal.SIGKILL
 
 
 def test_a_container_dies_with_the_process_that_started_it(tmp_path, layout):
