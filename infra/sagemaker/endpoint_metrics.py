@@ -7,10 +7,9 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.sagemaker.cloud_clients import ONCE, cloud_client
 from infra.sagemaker.observations import INSTANCES_NAMESPACE, INVOCATIONS_NAMESPACE, metric_data
 from infra.sagemaker.process_usage import session_usage
 
@@ -44,13 +43,8 @@ class CloudWatchMetrics:
     """CloudWatch, wherever `endpoint_url` says it is."""
 
     def __init__(self, endpoint_url: str, *, region: str, account: str) -> None:
-        self._client: Any = boto3.client(
-            "cloudwatch",
-            endpoint_url=endpoint_url,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="local",  # noqa: S106 - a loopback cloud checks none
-            config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10),
+        self._client: Any = cloud_client(
+            "cloudwatch", endpoint_url, ONCE, region=region, account=account
         )
 
     def put(self, namespace: str, data: MetricData) -> bool:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.sagemaker.cloud_clients import ONCE, cloud_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,13 +63,8 @@ class CloudWatchLogs:
     """CloudWatch Logs, wherever `endpoint_url` says it is."""
 
     def __init__(self, endpoint_url: str, *, region: str, account: str) -> None:
-        self._client: CloudWatchLogsClient = boto3.client(
-            "logs",
-            endpoint_url=endpoint_url,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="local",  # noqa: S106 - a loopback cloud checks none
-            config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10),
+        self._client: CloudWatchLogsClient = cloud_client(
+            "logs", endpoint_url, ONCE, region=region, account=account
         )
 
     def put(self, group: str, stream: str, lines: list[str]) -> bool:

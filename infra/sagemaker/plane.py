@@ -150,7 +150,8 @@ class SageMakerPlane:
         await self._scaler.close()
         await self._asynchronous.close()
         await self._shadowing.close()
-        parts = (self._metrics, self._training_jobs, self._transform_jobs, self._live)
+        jobs = (self._training_jobs.runs, self._transform_jobs.runs)
+        parts = (self._metrics, *jobs, self._live)
         await asyncio.gather(*(part.close() for part in parts))
         self._context.threads.close()
         self._context.log_threads.close()
@@ -160,5 +161,5 @@ class SageMakerPlane:
         while not await self._context.threads.run(self._context.objects.reachable):  # noqa: ASYNC110 - S3 sends no events
             await asyncio.sleep(STORAGE_POLL)
         await self._live.restore()
-        await self._training_jobs.restore()
-        await self._transform_jobs.restore()
+        await self._training_jobs.runs.restore()
+        await self._transform_jobs.runs.restore()

@@ -50,12 +50,13 @@ class TrainingRun:
             for host in hosts
         ]
         if resumed and job["TrainingJobStatus"] == "Stopping":
-            self._stop_requested.set()
+            self.stop()
 
     def stop(self) -> None:
         """Ask the containers to end; what they have made so far is uploaded."""
         self._job["TrainingJobStatus"] = "Stopping"
-        self._advance("Stopping", "Stopping the training job")
+        if self._job["SecondaryStatus"] != "Stopping":
+            self._advance("Stopping", "Stopping the training job")
         self._stop_requested.set()
 
     def _note_pipe_error(self, error: Exception) -> None:
