@@ -24,6 +24,9 @@ class Run(Protocol):
     def stop(self) -> None:
         """Ask the job to end, and note that in its document."""
 
+    def sessions(self) -> dict[str, int]:
+        """The sessions of its running containers, by host."""
+
 
 class RunFactory(Protocol):
     """How a run is made; one that is `resumed` finds in the document how far the job had come."""
@@ -89,6 +92,14 @@ class JobRuns:
         else:  # the plane has just been restarted: `restore` will find the job so
             job[f"{self._noun}Status"] = "Stopping"
             self._context.store.put(self._kind, name, job)
+
+    def sessions(self) -> dict[str, int]:
+        """The sessions of the running containers, by job and host (`job/algo-1`)."""
+        return {
+            f"{name}/{host}": pid
+            for name, run in self._runs.items()
+            for host, pid in run.sessions().items()
+        }
 
     def _name(self, job: Document) -> str:
         return str(job[f"{self._noun}Name"])

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.sagemaker.cloud_clients import ONCE, cloud_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from mypy_boto3_logs.client import CloudWatchLogsClient
@@ -101,6 +101,7 @@ class LogFollower:
 
     With `rotate`, a long file is emptied once all of it has been shipped. A file `ledger` remembers
     how much has been: the next follower of the same log and the same ledger begins there.
+    `on_lines` gets, in a thread, the lines that have been shipped, each once.
     """
 
     path: Path
@@ -110,6 +111,7 @@ class LogFollower:
     threads: Threads
     rotate: bool = False
     ledger: Path | None = None
+    on_lines: Callable[[list[str]], None] | None = None
     _offset: int = 0
     _lock: Lock = field(default_factory=Lock)
 
@@ -142,6 +144,8 @@ class LogFollower:
             if not consumed or (lines and not self.sink.put(self.group, self.stream, lines)):
                 return
             self._offset += consumed
+            if self.on_lines:
+                self.on_lines(lines)
             if self.rotate and self._offset >= ROTATE_BYTES:
                 self._empty()
             if self.ledger:

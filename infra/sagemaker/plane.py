@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from infra.images import ImageRegistry
 from infra.sagemaker.alarms import CloudWatchAlarms
 from infra.sagemaker.async_inference import AsyncInference
+from infra.sagemaker.cloud_metrics import CloudMetrics, CloudWatchMetrics
 from infra.sagemaker.containers import layout_mode
 from infra.sagemaker.context import PlaneContext, Timing
 from infra.sagemaker.documents import DocumentStore
 from infra.sagemaker.endpoint_configs import EndpointConfigs
-from infra.sagemaker.endpoint_metrics import CloudWatchMetrics, EndpointMetrics
 from infra.sagemaker.endpoints import Endpoints
 from infra.sagemaker.forwarding import Forwarder
 from infra.sagemaker.invocations import Invocations
@@ -23,6 +23,7 @@ from infra.sagemaker.logs import CloudWatchLogs
 from infra.sagemaker.models import Models
 from infra.sagemaker.notifications import SnsTopics
 from infra.sagemaker.object_store import S3ObjectStore
+from infra.sagemaker.observations import TRAINING_NAMESPACE, TRANSFORM_NAMESPACE
 from infra.sagemaker.protocol import SageMakerApp
 from infra.sagemaker.scalable_targets import ScalableTargets
 from infra.sagemaker.scaler import Scaler
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.sagemaker.alarms import Alarms
+    from infra.sagemaker.cloud_metrics import MetricSink
     from infra.sagemaker.containers import LayoutMode
-    from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
     from infra.sagemaker.notifications import Topics
     from infra.sagemaker.object_store import ObjectStore
@@ -108,7 +109,11 @@ class SageMakerPlane:
         self._training_jobs = TrainingJobs(self._context)
         self._transform_jobs = TransformJobs(self._context)
         self._live = LiveEndpoints(self._context)
-        self._metrics = EndpointMetrics(self._context, self._live)
+        jobs = {
+            TRAINING_NAMESPACE: self._training_jobs.runs,
+            TRANSFORM_NAMESPACE: self._transform_jobs.runs,
+        }
+        self._metrics = CloudMetrics(self._context, self._live, jobs)
         self._restoring: asyncio.Task[None] | None = None
         parts = (
             self._training_jobs,

@@ -64,6 +64,10 @@ class TrainingRun:
         self._pipe_error = error
         self._loop.call_soon_threadsafe(self._pipe_failed.set)
 
+    def sessions(self) -> dict[str, int]:
+        """See Run."""
+        return {one.name: pid for one in self._instances if (pid := one.session())}
+
     async def run(self) -> None:
         """Take the job to its end.
 

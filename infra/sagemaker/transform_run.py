@@ -71,6 +71,10 @@ class TransformRun:
         self._save()
         self._stop_requested.set()
 
+    def sessions(self) -> dict[str, int]:
+        """See Run."""
+        return {one.name: pid for one in self._instances if (pid := one.session())}
+
     async def run(self) -> None:
         """Take the job to its end.
 

@@ -5,16 +5,8 @@ import itertools
 import pytest
 from botocore.parsers import create_parser
 from sagemaker_operations import OFFERED, RUNTIME_OFFERED
-from sagemaker_stand_ins import (
-    QUICK,
-    ROLE,
-    SERVE_IMAGE,
-    AwsError,
-    channel,
-    job_request,
-    make_model,
-    running_plane,
-)
+from sagemaker_plane import QUICK, ROLE, AwsError, channel, job_request, make_model, running_plane
+from sagemaker_programs import SERVE_IMAGE
 from service_answers import faults_of
 from service_inputs import beyond_constraints, left_out, of_another_type, valid_requests
 

@@ -1,15 +1,9 @@
 """Models, endpoint configurations and tags."""
 
 import pytest
-from sagemaker_stand_ins import (
-    ROLE,
-    SERVE_IMAGE,
-    AwsError,
-    MemoryObjects,
-    make_config,
-    make_model,
-    running_plane,
-)
+from sagemaker_memory import MemoryObjects
+from sagemaker_plane import ROLE, AwsError, make_config, make_model, running_plane
+from sagemaker_programs import SERVE_IMAGE
 
 pytestmark = pytest.mark.anyio
 

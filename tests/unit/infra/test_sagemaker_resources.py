@@ -1,7 +1,7 @@
 """What all kinds of resource share: lists with filters and pages, and tags, over the wire."""
 
 import pytest
-from sagemaker_stand_ins import running_plane
+from sagemaker_plane import running_plane
 
 from infra.sagemaker.documents import (
     ENDPOINT,

@@ -5,16 +5,8 @@ import json
 import os
 
 import pytest
-from sagemaker_stand_ins import (
-    QUICK,
-    ROLE,
-    AwsError,
-    MemoryLogs,
-    MemoryObjects,
-    channel,
-    job_request,
-    running_plane,
-)
+from sagemaker_memory import MemoryLogs, MemoryObjects
+from sagemaker_plane import QUICK, ROLE, AwsError, channel, job_request, running_plane
 
 pytestmark = pytest.mark.anyio
 
