@@ -20,6 +20,8 @@ from infra.sagemaker.forwarding import Forwarder
 from infra.sagemaker.invocations import Invocations
 from infra.sagemaker.live_endpoints import LiveEndpoints
 from infra.sagemaker.logs import CloudWatchLogs
+from infra.sagemaker.model_package_groups import ModelPackageGroups
+from infra.sagemaker.model_packages import ModelPackages
 from infra.sagemaker.models import Models
 from infra.sagemaker.notifications import SnsTopics
 from infra.sagemaker.object_store import S3ObjectStore
@@ -119,6 +121,8 @@ class SageMakerPlane:
             self._training_jobs,
             self._transform_jobs,
             Models(self._context),
+            ModelPackageGroups(self._context.store),
+            ModelPackages(self._context),
             EndpointConfigs(self._context),
             Endpoints(self._context, self._live),
             Tags(self._context.store),

@@ -10,7 +10,8 @@ from infra.sagemaker.documents import TRANSFORM_JOB, Document, now
 from infra.sagemaker.errors import ResourceInUse, ValidationException
 from infra.sagemaker.job_runs import JobRuns
 from infra.sagemaker.listing import page
-from infra.sagemaker.models import artifact_uri, find_model, model_container
+from infra.sagemaker.model_containers import artifact_uri, model_container
+from infra.sagemaker.models import find_model
 from infra.sagemaker.transform_requests import check_request
 from infra.sagemaker.transform_run import TransformRun
 

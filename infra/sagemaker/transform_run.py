@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from contracts import SnapshelfError
 from infra.sagemaker.documents import TRANSFORM_JOB, Document, now
-from infra.sagemaker.models import place_model
+from infra.sagemaker.model_containers import place_model
 from infra.sagemaker.object_store import S3Location, StorageError
 from infra.sagemaker.training_sources import FILE, ChannelSource, StoredObject, stored_objects
 from infra.sagemaker.transform_instance import (
