@@ -72,7 +72,7 @@ def encode_many(
 
     JSON: `predictions`, with null for a photo that cannot be answered and `errors` that say why,
     which are left out where there are none. JSON lines: a line a photo, as for one, or
-    `{"error": {"code", "message", "hint"}}`.
+    `{"error": {"status", "code", "message", "hint"}}`.
     """
     documents = [
         each
@@ -85,7 +85,7 @@ def encode_many(
     if wanted.lines:
         return JSON_LINES, b"".join(map(_line, documents))
     errors = [
-        {"index": at, **describe_error(each)}
+        {"index": at, **_in_place(each)}
         for at, each in enumerate(documents)
         if isinstance(each, SnapshelfError)
     ]
@@ -165,9 +165,14 @@ def _trusted(model: Model, answer: Answer, labels: Sequence[str]) -> dict[str, A
     }
 
 
+def _in_place(error: SnapshelfError) -> dict[str, Any]:
+    """Of one photo of many: with the status that it would have had alone."""
+    return {"status": error.status, **describe_error(error)}
+
+
 def _line(document: Any) -> bytes:
     if isinstance(document, SnapshelfError):
-        return _json({"error": describe_error(document)}) + b"\n"
+        return _json({"error": _in_place(document)}) + b"\n"
     return _json(document if isinstance(document, dict) else {"prediction": document}) + b"\n"
 
 

@@ -88,12 +88,12 @@ def test_a_bad_photo_is_answered_in_its_place(server, colours):
     listed = server.ask(content=as_json(photos), Content_Type=JSON).json()
     assert [each and best_of(each) for each in listed["predictions"]] == [0, None, 2]
     (error,) = listed["errors"]
-    assert (error["index"], error["code"]) == (1, "unreadable_photo")
+    assert (error["index"], error["status"], error["code"]) == (1, 400, "unreadable_photo")
     body = as_lines(photos) + b'\n"%%%"\n'
     lines = lines_of(server.ask(content=body, Content_Type=LINES))
     assert [list(each) for each in lines] == [["prediction"], ["error"], ["prediction"], ["error"]]
     assert lines[1]["error"]["code"] == "unreadable_photo"
-    assert lines[3]["error"].keys() == {"code", "message", "hint"}
+    assert lines[3]["error"].keys() == {"status", "code", "message", "hint"}
 
 
 def test_no_photos_are_no_answers(server):
@@ -164,7 +164,7 @@ def test_a_photo_that_the_network_fails_over_is_answered_in_its_place(
     monkeypatch.setattr(Model, "predict_both", breaks_over_green)
     reply = server.ask(content=as_json(colours), Content_Type=JSON).json()
     assert [each and best_of(each) for each in reply["predictions"]] == [0, None, 2]
-    assert reply["errors"][0]["code"] == "broken_model"
+    assert (reply["errors"][0]["status"], reply["errors"][0]["code"]) == (500, "broken_model")
     assert "nan" in caplog.text
 
 
