@@ -231,7 +231,7 @@ def _file_part(body: bytes, content_type: str) -> bytes:
     for part in parts:
         if not isinstance(part, Message):
             continue
-        if len(part.get("content-disposition", "")) > _LONGEST_HEADER:
+        if len(str(part.get("content-disposition", ""))) > _LONGEST_HEADER:
             continue  # the library's time grows with the square of it
         if part.get_param("name", header="content-disposition") == "file":
             data = part.get_payload(decode=True)
