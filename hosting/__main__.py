@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
-from contracts import ArtifactError
+from contracts import SnapshelfError
 from hosting.app import create_app
 from hosting.environment import Environment
 from hosting.model import Model
@@ -31,11 +31,15 @@ def main() -> int:
     environment = Environment.from_environ(os.environ)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     try:
-        model = Model.load(environment.model_dir, threads=environment.threads)
-    except ArtifactError as error:
+        model = Model.load(
+            environment.model_dir, threads=environment.threads, runtime=environment.runtime
+        )
+    except SnapshelfError as error:
         logger.error("%s (%s)", error.message, error.hint)  # noqa: TRY400 - no bug, no traceback
         return 1
-    logger.info("serving model %s: %d classes", model.version, len(model.classes))
+    logger.info(
+        "serving model %s: %d classes, by %s", model.version, len(model.classes), model.runtime_name
+    )
     uvicorn.run(
         create_app(model, batch=environment.batch),
         host=environment.host,

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime as ort
 
-from contracts import DEFAULT_THRESHOLD, MODEL_CARD_FILE, ONNX_FILE, ArtifactError
+from contracts import DEFAULT_THRESHOLD, MODEL_CARD_FILE, RUNTIME_FILES, ArtifactError
 from evaluation.trust import Trust
 from evaluation.verdict import Verdict, energies, verdict
+from hosting.onnx_runtime import DEPLOY
+from hosting.runtimes import choose_runtime, open_runtime
 from photo import Preparation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-ERRORS_ONLY = 3
+    from hosting.runtimes import Runtime
 
 _AGAIN = "train the model again"
-_DEPLOY = "deploy what `snapshelf train` or, of SageMaker's own artifact, `snapshelf convert` wrote"
 _PROBABILITIES, _LOGITS = "probabilities", "logits"
 
 
@@ -45,7 +46,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A network with what it needs to be asked: its classes and how a photo is prepared."""
+    """A network with what it needs to be asked: its classes and how a photo is prepared.
+
+    `runtime_name`, one of RUNTIME_FILES, says what `runtime` is.
+    """
 
     classes: tuple[str, ...]
     preparation: Preparation
@@ -53,21 +57,25 @@ class Model:
     trust: Trust
     version: str
     card: dict[str, Any]
-    session: Any
+    runtime: Runtime
+    runtime_name: str
 
     @classmethod
-    def load(cls, model_dir: Path, *, threads: int) -> Model:
-        """Load an artifact's ONNX model and model card.
+    def load(cls, model_dir: Path, *, threads: int, runtime: str = "") -> Model:
+        """Load an artifact's network and model card.
 
         Args:
             model_dir: the extracted model.tar.gz.
             threads: for one prediction.
+            runtime: one of RUNTIME_FILES; empty takes what the card says.
 
         Raises:
             ArtifactError: a file is missing or damaged, or the two do not belong together.
+            RuntimeChoiceError: `runtime` is unknown, or not installed here.
         """
         card = _read_card(model_dir / MODEL_CARD_FILE)
-        session = _open_session(model_dir / ONNX_FILE, threads)
+        name = choose_runtime(card, runtime)
+        opened = open_runtime(name, model_dir, threads)
         try:
             classes = tuple(str(name) for name in card["classes"])
             preparation = Preparation.from_dict(card["photo"])
@@ -79,7 +87,7 @@ class Model:
                 hint=_AGAIN,
             ) from error
         trust = Trust.from_card(card)
-        model = cls(classes, preparation, threshold, trust, version, card, session)
+        model = cls(classes, preparation, threshold, trust, version, card, opened, name)
         model._check()
         return model
 
@@ -95,13 +103,16 @@ class Model:
         Raises:
             BrokenModelError: one of them is infinite or no number.
         """
-        names = [output.name for output in self.session.get_outputs()]
+        names = self.runtime.outputs
         asked = [_PROBABILITIES if _PROBABILITIES in names else names[0]]
         asked += [_LOGITS] if _LOGITS in names else []
-        found = self.session.run(asked, {"data": arrays})
-        for name, values in zip(asked, found, strict=True):
-            _check_finite(name, values)
+        found = self._run(asked, arrays)
         return found[0], found[1] if len(found) > 1 else None
+
+    @property
+    def file(self) -> str:
+        """The artifact's file that the runtime has read."""
+        return RUNTIME_FILES[self.runtime_name]
 
     def classify(self, photo: bytes) -> list[float]:
         """The probability of each class for one photo's bytes.
@@ -114,10 +125,17 @@ class Model:
 
     def answer(self, photo: bytes) -> Answer:
         """As `classify`, and the photo's energy where the network tells its logits."""
-        array = self.preparation.array(photo)
-        probabilities, logits = self.predict_both(array[np.newaxis])
-        energy = None if logits is None else float(energies(logits)[0])
-        return Answer([float(value) for value in probabilities[0]], energy)
+        (answer,) = self.answers(self.preparation.array(photo)[np.newaxis])
+        return answer
+
+    def answers(self, arrays: np.ndarray[Any, np.dtype[np.float32]]) -> list[Answer]:
+        """As `answer`, of pictures (N, 3, H, W) that are prepared already."""
+        probabilities, logits = self.predict_both(arrays)
+        found = [None] * len(arrays) if logits is None else map(float, energies(logits))
+        return [
+            Answer([float(value) for value in row], energy)
+            for row, energy in zip(probabilities, found, strict=True)
+        ]
 
     def verdict(self, answer: Answer) -> Verdict:
         """The category that the answer names, or none and why."""
@@ -130,6 +148,20 @@ class Model:
             bound=self.trust.bound,
         )
 
+    def _run(self, names: Sequence[str], arrays: Any) -> list[Any]:
+        found = self.runtime.run(names, arrays)
+        for name, values in zip(names, found, strict=True):
+            self._check_finite(name, values)
+        return found
+
+    def _check_finite(self, name: str, values: Any) -> None:
+        broken = values[~np.isfinite(values)]
+        if broken.size:
+            raise BrokenModelError(
+                f"{self.file} answers {name} of {broken[0]}: expected finite numbers",
+                hint="its weights are damaged, or its training diverged: " + _AGAIN,
+            )
+
     def _check(self) -> None:
         """Ask once, which warms the runtime up and shows how many classes there are."""
         size = self.preparation.size
@@ -137,32 +169,23 @@ class Model:
             found = self.predict(np.zeros((1, 3, size, size), np.float32)).shape[1]
         except BrokenModelError:
             raise
-        except Exception as error:  # ONNX Runtime's own exceptions share no base of their own
+        except Exception as error:  # the runtimes' own exceptions share no base of their own
             raise ArtifactError(
-                f"{ONNX_FILE} does not take a picture of 3 x {size} x {size}: {error}",
+                f"{self.file} does not take a picture of 3 x {size} x {size}: {error}",
                 hint=_AGAIN,
             ) from error
         if found != len(self.classes):
             raise ArtifactError(
-                f"{ONNX_FILE} has {found} classes, {MODEL_CARD_FILE} names {len(self.classes)}",
+                f"{self.file} has {found} classes, {MODEL_CARD_FILE} names {len(self.classes)}",
                 hint="both must come from one training",
             )
-
-
-def _check_finite(name: str, values: Any) -> None:
-    broken = values[~np.isfinite(values)]
-    if broken.size:
-        raise BrokenModelError(
-            f"{ONNX_FILE} answers {name} of {broken[0]}: expected finite numbers",
-            hint="its weights are damaged, or its training diverged: " + _AGAIN,
-        )
 
 
 def _read_card(path: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise ArtifactError(f"{path.name} is missing from the artifact", hint=_DEPLOY) from error
+        raise ArtifactError(f"{path.name} is missing from the artifact", hint=DEPLOY) from error
     except ValueError as error:
         raise ArtifactError(f"{path.name} is not JSON: {error}", hint=_AGAIN) from error
     if not isinstance(card, dict):
@@ -170,13 +193,3 @@ def _read_card(path: Path) -> dict[str, Any]:
             f"{path.name} holds {type(card).__name__}, expected an object", hint=_AGAIN
         )
     return card
-
-
-def _open_session(path: Path, threads: int) -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = ERRORS_ONLY
-    try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions share no base of their own
-        raise ArtifactError(f"{path.name} cannot be loaded: {error}", hint=_DEPLOY) from error

@@ -57,8 +57,23 @@ A second output `logits`, likewise, is before any temperature: `probabilities` a
 softmax(logits / temperature). An artifact may lack it.
 """
 
+INT8_ONNX_FILE = "model-int8.onnx"
+"""The same network in 8 bits, same input and outputs; only where its accuracy was found to hold."""
+
+DEFAULT_RUNTIME = "onnxruntime-fp32"
+RUNTIME_FILES = {
+    DEFAULT_RUNTIME: ONNX_FILE,
+    "onnxruntime-int8": INT8_ONNX_FILE,
+    "openvino-fp32": ONNX_FILE,
+    "openvino-int8": INT8_ONNX_FILE,
+}
+"""What can compute an artifact, `<library>-<precision>`, and the file that it reads."""
+
 MODEL_CARD_FILE = "model-card.json"
 """Classes in output order, photo size, fit and statistics, threshold, metrics, network, version.
+
+Where it has been optimised also `runtimes`, whose `order` names some of RUNTIME_FILES: those whose
+accuracy holds, the fastest first, with what was measured beside it.
 
 Where the training has fitted them also `temperature`, `thresholds` {category: 0..1, or null for a
 category that is never named} and `familiarity` {"energy": the lowest of a familiar photo}.

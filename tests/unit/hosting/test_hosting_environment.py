@@ -15,15 +15,18 @@ def test_nothing_set_is_sagemakers_layout_on_loopback():
 
 
 def test_each_variable_moves_what_it_names():
-    """Base folder, host, port, threads and batch are each taken from their variable."""
+    """Base folder, host, port, threads, batch and runtime are each taken from their variable."""
     variables = {
         "SAGEMAKER_BASE_DIR": "/ml",
         "SNAPSHELF_HOST": "0.0.0.0",
         "SAGEMAKER_BIND_TO_PORT": "9000",
         "OMP_NUM_THREADS": "3",
         "SAGEMAKER_BATCH": "true",
+        "SNAPSHELF_RUNTIME": "openvino-fp32",
     }
-    expected = Environment(Path("/ml/model"), "0.0.0.0", 9000, 3, batch=True)
+    expected = Environment(
+        Path("/ml/model"), "0.0.0.0", 9000, 3, batch=True, runtime="openvino-fp32"
+    )
     assert Environment.from_environ(variables) == expected
 
 
