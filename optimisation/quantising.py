@@ -52,13 +52,14 @@ def quantise(network: Path, pictures: Iterable[Any], out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="quantise-") as folder:
         folded, quantised = Path(folder, "folded.onnx"), Path(folder, "quantised.onnx")
         quant_pre_process(str(network), str(folded), skip_symbolic_shape=True)
+        last = _name_nodes(folded)
         quantize_static(
             str(folded),
             str(quantised),
             Pictures(pictures),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTISED),
-            nodes_to_exclude=_last_layer(folded),
+            nodes_to_exclude=last,
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
@@ -91,13 +92,18 @@ def _drop_unused_domains(model: onnx.ModelProto) -> None:
     model.opset_import.extend(kept)
 
 
-def _last_layer(path: Path) -> list[str]:
-    """The names of the node that makes the logits and of those behind it."""
-    graph = onnx.load(path, load_external_data=False).graph
-    names: list[str] = []
+def _name_nodes(path: Path) -> list[str]:
+    """Give each node a name of its own, by which it can be left out; returns the last layer's.
+
+    Those are the one that makes the logits and all behind it.
+    """
+    model = onnx.load(path)
+    last: list[str] = []
     reached: set[str] = set()
-    for node in graph.node:  # in topological order
+    for number, node in enumerate(model.graph.node):  # in topological order
+        node.name = f"{node.op_type}_{number}"
         if LOGITS in node.output or reached.intersection(node.input):
-            names.append(node.name)
+            last.append(node.name)
             reached.update(node.output)
-    return names
+    onnx.save(model, path)
+    return last
