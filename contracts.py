@@ -54,7 +54,9 @@ ONNX_FILE = "model.onnx"
 """Input `data` float32 (N, C, H, W), normalised; output `probabilities` float32 (N, classes).
 
 A second output `logits`, likewise, is before any temperature: `probabilities` are
-softmax(logits / temperature). An artifact may lack it.
+softmax(logits / temperature). Further ones are `embedding`, float32 (N, F), what the last layer
+takes, and `activation_map`, float32 (N, h, w), what each place adds to the best class's logit. An
+artifact may lack any of the three.
 """
 
 INT8_ONNX_FILE = "model-int8.onnx"
@@ -105,6 +107,9 @@ JSON_VERBOSE = "application/json;verbose"
 JSON_LINES = "application/jsonlines"
 DESCRIBE = "method=describe"
 """CustomAttributes value that asks the endpoint for its model card instead of a prediction."""
+
+TOP_K_ATTRIBUTE, EMBEDDING_ATTRIBUTE, HEATMAP_ATTRIBUTE = "top_k", "embedding", "heatmap"
+"""What CustomAttributes may ask for with a photo: `top_k=3,embedding=true,heatmap=true`."""
 
 # --- Limits ---------------------------------------------------------------------------------------
 ENDPOINT_PAYLOAD_BYTES = 6_291_456

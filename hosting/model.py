@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from contracts import DEFAULT_THRESHOLD, MODEL_CARD_FILE, RUNTIME_FILES, ArtifactError
+from contracts import (
+    DEFAULT_THRESHOLD,
+    MODEL_CARD_FILE,
+    RUNTIME_FILES,
+    ArtifactError,
+    SnapshelfError,
+)
 from evaluation.trust import Trust
 from evaluation.verdict import Verdict, energies, verdict
 from hosting.onnx_runtime import DEPLOY
@@ -16,19 +22,28 @@ from hosting.runtimes import choose_runtime, open_runtime
 from photo import Preparation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    from hosting.heatmap import HeatMap
     from hosting.runtimes import Runtime
 
 _AGAIN = "train the model again"
-_PROBABILITIES, _LOGITS = "probabilities", "logits"
+PROBABILITIES, LOGITS, EMBEDDING = "probabilities", "logits", "embedding"
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 
 
 class BrokenModelError(ArtifactError):
     """The network answers with numbers that are none, which JSON could not even tell."""
 
     code = "broken_model"
+
+
+class NoEmbeddingError(SnapshelfError):
+    """The network does not tell its last features."""
+
+    code = "no_embedding"
+    status = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +53,14 @@ class Answer:
     Attributes:
         probabilities: of each class, 0..1, calibrated if the artifact is.
         energy: how familiar the photo is, see `evaluation.verdict`; None if the network tells none.
+        embedding: (F,), the network's last features, if asked for.
+        heatmap: where in the photo the answer lies, if asked for.
     """
 
     probabilities: list[float]
     energy: float | None = None
+    embedding: Array | None = None
+    heatmap: HeatMap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +110,11 @@ class Model:
         model._check()
         return model
 
-    def predict(self, arrays: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
+    def predict(self, arrays: Array) -> Any:
         """Probabilities (N, classes) float32, rows adding up to 1, of pictures (N, 3, H, W)."""
         return self.predict_both(arrays)[0]
 
-    def predict_both(self, arrays: np.ndarray[Any, np.dtype[np.float32]]) -> tuple[Any, Any]:
+    def predict_both(self, arrays: Array) -> tuple[Any, Any]:
         """Probabilities, and the logits (N, classes) float32 before any temperature.
 
         The logits are None where the network tells none: its first output are probabilities.
@@ -103,11 +122,27 @@ class Model:
         Raises:
             BrokenModelError: one of them is infinite or no number.
         """
+        found = self.outputs(arrays)
+        return found[PROBABILITIES], found.get(LOGITS)
+
+    def outputs(self, arrays: Array, *more: str) -> dict[str, Any]:
+        """What the network answers to pictures (N, 3, H, W), by name.
+
+        Args:
+            arrays: of the pictures.
+            more: outputs beside PROBABILITIES and, where the network has them, LOGITS.
+
+        Raises:
+            BrokenModelError: a value is infinite or no number.
+        """
         names = self.runtime.outputs
-        asked = [_PROBABILITIES if _PROBABILITIES in names else names[0]]
-        asked += [_LOGITS] if _LOGITS in names else []
-        found = self._run(asked, arrays)
-        return found[0], found[1] if len(found) > 1 else None
+        asked = [PROBABILITIES if PROBABILITIES in names else names[0]]
+        asked += [LOGITS] if LOGITS in names else []
+        asked += more
+        found = self.runtime.run(asked, arrays)
+        for name, values in zip(asked, found, strict=True):
+            self._check_finite(name, values)
+        return dict(zip([PROBABILITIES, *asked[1:]], found, strict=True))
 
     @property
     def file(self) -> str:
@@ -128,14 +163,28 @@ class Model:
         (answer,) = self.answers(self.preparation.array(photo)[np.newaxis])
         return answer
 
-    def answers(self, arrays: np.ndarray[Any, np.dtype[np.float32]]) -> list[Answer]:
-        """As `answer`, of pictures (N, 3, H, W) that are prepared already."""
-        probabilities, logits = self.predict_both(arrays)
-        found = [None] * len(arrays) if logits is None else map(float, energies(logits))
-        return [
-            Answer([float(value) for value in row], energy)
-            for row, energy in zip(probabilities, found, strict=True)
-        ]
+    def answers(self, arrays: Array, *, embedding: bool = False) -> list[Answer]:
+        """As `answer`, of pictures (N, 3, H, W) that are prepared already.
+
+        Args:
+            arrays: of the pictures.
+            embedding: whether to tell the network's last features too.
+
+        Raises:
+            NoEmbeddingError: the network does not tell them.
+        """
+        if embedding and EMBEDDING not in self.runtime.outputs:
+            raise NoEmbeddingError(
+                f"the network of model {self.version} tells no {EMBEDDING}: expected an output of "
+                "that name",
+                hint=f"leave {EMBEDDING} out, or train the model again: newer artifacts have one",
+            )
+        found = self.outputs(arrays, *([EMBEDDING] if embedding else []))
+        nothing = [None] * len(arrays)
+        logits = found.get(LOGITS)
+        energy = nothing if logits is None else energies(logits).tolist()
+        features = found[EMBEDDING] if embedding else nothing
+        return list(map(Answer, found[PROBABILITIES].tolist(), energy, features))
 
     def verdict(self, answer: Answer) -> Verdict:
         """The category that the answer names, or none and why."""
@@ -147,12 +196,6 @@ class Model:
             energy=answer.energy,
             bound=self.trust.bound,
         )
-
-    def _run(self, names: Sequence[str], arrays: Any) -> list[Any]:
-        found = self.runtime.run(names, arrays)
-        for name, values in zip(names, found, strict=True):
-            self._check_finite(name, values)
-        return found
 
     def _check_finite(self, name: str, values: Any) -> None:
         broken = values[~np.isfinite(values)]
