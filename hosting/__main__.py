@@ -13,7 +13,9 @@ import uvicorn
 from contracts import SnapshelfError
 from hosting.app import create_app
 from hosting.environment import Environment
+from hosting.metrics import Metrics
 from hosting.model import Model
+from hosting.service import Service
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -41,7 +43,7 @@ def main() -> int:
         "serving model %s: %d classes, by %s", model.version, len(model.classes), model.runtime_name
     )
     uvicorn.run(
-        create_app(model, batch=environment.batch),
+        create_app(Service(model, Metrics()), batch=environment.batch),
         host=environment.host,
         port=environment.port,
         log_config=None,

@@ -93,9 +93,23 @@ def asked_model(name: str | None) -> Endpoint:
 def ask(model: Endpoint, photo: Photo) -> Prediction:
     """What the model says of the photo, which is kept for labelling where the model is unsure."""
     prediction = model.classify(photo)
+    keep_doubtful(photo, prediction)
+    return prediction
+
+
+def ask_many(model: Endpoint, photos: Sequence[Photo]) -> list[batch.Outcome]:
+    """As `ask` each, in order; what is wrong with a photo stands in its place."""
+    outcomes = model.classify_many(photos)
+    for photo, outcome in zip(photos, outcomes, strict=True):
+        if isinstance(outcome, Prediction):
+            keep_doubtful(photo, outcome)
+    return outcomes
+
+
+def keep_doubtful(photo: Photo, prediction: Prediction) -> None:
+    """Keep the photo for labelling, where the deployment does and the model is unsure."""
     if CAPTURE_BUCKET and prediction.best_probability < CAPTURE_BELOW:
         photo_store.capture(store(CAPTURE_BUCKET), photo, prediction, logs.request_id.get())
-    return prediction
 
 
 @of_any_model("/classify", "POST", photo_request.CONTENT_TYPES)
@@ -138,7 +152,7 @@ def process_batch(name: str | None = None) -> dict[str, Any]:
     model = asked_model(name)
     outcomes = batch.classify_all(
         batch.read_images(request.raw_body),
-        functools.partial(ask, model),
+        functools.partial(ask_many, model),
         deadline,
         model.concurrency,
     )

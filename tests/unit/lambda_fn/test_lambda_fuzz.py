@@ -80,7 +80,10 @@ def answering_app(lambda_app, monkeypatch):
 
     def invoke_endpoint(**parameters):
         described = parameters.get("CustomAttributes") == "method=describe"
-        return {"Body": io.BytesIO(json.dumps(CARD if described else prediction).encode())}
+        answer = json.dumps(CARD if described else prediction).encode()
+        lines = parameters["ContentType"] == "application/jsonlines"
+        count = len(parameters["Body"].splitlines()) if lines else 1
+        return {"Body": io.BytesIO(b"\n".join([answer] * count))}
 
     client = SimpleNamespace(invoke_endpoint=invoke_endpoint)
     bucket = photo_store.PhotoStore(SimpleNamespace(put_object=lambda **_: {}), "shelf")
