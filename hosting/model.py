@@ -173,18 +173,27 @@ class Model:
         Raises:
             NoEmbeddingError: the network does not tell them.
         """
-        if embedding and EMBEDDING not in self.runtime.outputs:
-            raise NoEmbeddingError(
-                f"the network of model {self.version} tells no {EMBEDDING}: expected an output of "
-                "that name",
-                hint=f"leave {EMBEDDING} out, or train the model again: newer artifacts have one",
-            )
+        if embedding:
+            self.check_embedding()
         found = self.outputs(arrays, *([EMBEDDING] if embedding else []))
         nothing = [None] * len(arrays)
         logits = found.get(LOGITS)
         energy = nothing if logits is None else energies(logits).tolist()
         features = found[EMBEDDING] if embedding else nothing
         return list(map(Answer, found[PROBABILITIES].tolist(), energy, features))
+
+    def check_embedding(self) -> None:
+        """Refuse to tell what the network does not.
+
+        Raises:
+            NoEmbeddingError: it has no such output.
+        """
+        if EMBEDDING not in self.runtime.outputs:
+            raise NoEmbeddingError(
+                f"the network of model {self.version} tells no {EMBEDDING}: expected an output of "
+                "that name",
+                hint=f"leave {EMBEDDING} out, or train the model again: newer artifacts have one",
+            )
 
     def verdict(self, answer: Answer) -> Verdict:
         """The category that the answer names, or none and why."""

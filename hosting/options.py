@@ -57,6 +57,9 @@ class Options:
         return cls(**found)
 
 
+NOTHING_MORE = Options()
+
+
 def _number(name: str, value: str) -> int:
     if not (value.isascii() and value.isdecimal() and int(value[:9]) >= 1):
         raise AttributesError(
