@@ -149,6 +149,11 @@ class Model:
         """The artifact's file that the runtime has read."""
         return RUNTIME_FILES[self.runtime_name]
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether a photo may be of several categories, each answered apart."""
+        return bool(self.card.get("multi_label"))
+
     def classify(self, photo: bytes) -> list[float]:
         """The probability of each class for one photo's bytes.
 
@@ -181,6 +186,16 @@ class Model:
         energy = nothing if logits is None else energies(logits).tolist()
         features = found[EMBEDDING] if embedding else nothing
         return list(map(Answer, found[PROBABILITIES].tolist(), energy, features))
+
+    def named(self, answer: Answer) -> list[str]:
+        """Every category whose probability reaches its threshold, in class order."""
+        pairs = zip(self.classes, answer.probabilities, strict=True)
+        limits = {name: self.trust.thresholds.get(name, self.threshold) for name in self.classes}
+        return [
+            name
+            for name, probability in pairs
+            if (limit := limits[name]) is not None and probability >= limit
+        ]
 
     def check_embedding(self) -> None:
         """Refuse to tell what the network does not.

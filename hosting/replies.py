@@ -55,7 +55,8 @@ def encode(
     `application/jsonlines`: `{"prediction": [...]}` on a line.
     `;verbose` behind either: labels beside them, as SageMaker JumpStart's image models; and
     where the artifact is calibrated the verdict with its reason, thresholds in class order and the
-    photo's energy. With `;top_k=N` too, the N best classes alone, best first, and `indices`.
+    photo's energy; of a model of several categories a photo also `predicted_labels`, all that reach
+    their thresholds. With `;top_k=N` too, the N best classes alone, best first, and `indices`.
 
     `options` want more than probabilities, and the answer is verbose whether or not it was to be:
     `embedding`, a list of numbers; `heatmap` with `category`, `method` and `png` in base64.
@@ -185,11 +186,13 @@ def _trusted(model: Model, answer: Answer, labels: Sequence[str]) -> dict[str, A
     """What an artifact of old cannot tell."""
     verdict = model.verdict(answer)
     thresholds = model.trust.thresholds
+    several = {"predicted_labels": model.named(answer)} if model.multi_label else {}
     return {
         "verdict": verdict.category,
         "reason": verdict.reason,
         "thresholds": [thresholds.get(name, model.threshold) for name in labels],
         "energy": answer.energy,
+        **several,
     }
 
 
