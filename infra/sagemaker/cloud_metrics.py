@@ -80,10 +80,11 @@ class CloudMetrics:
 
     async def close(self) -> None:
         """Send what there is, once, and end."""
-        if self._task is None:
+        task, self._task = self._task, None
+        if task is None:  # it has been closed already
             return
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        task.cancel()
+        await asyncio.wait({task})
         try:
             await asyncio.wait_for(self._publish(), FINISH_SECONDS)
         except TimeoutError:
