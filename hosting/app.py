@@ -19,6 +19,9 @@ from hosting.metrics import CONTENT_TYPE, Measured
 from hosting.options import Options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
     from starlette.requests import Request
 
     from hosting.bodies import Body
@@ -48,7 +51,13 @@ class SlowBodyError(SnapshelfError):
     status = 408
 
 
-def create_app(service: Service, *, batch: bool = False) -> Starlette:
+def create_app(
+    service: Service,
+    *,
+    batch: bool = False,
+    workers: int = 1,
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
+) -> Starlette:
     """The container's HTTP application.
 
     GET /ping answers 200. POST /invocations takes a photo or many (`hosting.bodies.read_body`) and
@@ -60,6 +69,8 @@ def create_app(service: Service, *, batch: bool = False) -> Starlette:
     Args:
         service: what answers.
         batch: whether answers are those of batch transform.
+        workers: processes that serve the same, this one included.
+        lifespan: what goes on beside requests.
     """
     reading = asyncio.Semaphore(MOST_READ)
 
@@ -82,7 +93,7 @@ def create_app(service: Service, *, batch: bool = False) -> Starlette:
     async def execution_parameters(_request: Request) -> Response:
         return JSONResponse(
             {
-                "MaxConcurrentTransforms": service.decoders,
+                "MaxConcurrentTransforms": service.decoders * workers,
                 "BatchStrategy": "SINGLE_RECORD",
                 "MaxPayloadInMB": ENDPOINT_PAYLOAD_BYTES // 1024**2,
             }
@@ -100,6 +111,7 @@ def create_app(service: Service, *, batch: bool = False) -> Starlette:
     paths = tuple(route.path for route in routes)
     return Starlette(
         routes=routes,
+        lifespan=lifespan,
         middleware=[Middleware(Measured, metrics=service.metrics, paths=paths)],
         exception_handlers={
             SnapshelfError: _refuse,

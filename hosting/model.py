@@ -80,20 +80,23 @@ class Model:
     runtime_name: str
 
     @classmethod
-    def load(cls, model_dir: Path, *, threads: int, runtime: str = "") -> Model:
+    def load(
+        cls, model_dir: Path, *, threads: int, runtime: str = "", forked: bool = False
+    ) -> Model:
         """Load an artifact's network and model card.
 
         Args:
             model_dir: the extracted model.tar.gz.
             threads: for one prediction.
             runtime: one of RUNTIME_FILES; empty takes what the card says.
+            forked: whether processes that are forked from this one are to answer.
 
         Raises:
             ArtifactError: a file is missing or damaged, or the two do not belong together.
-            RuntimeChoiceError: `runtime` is unknown, or not installed here.
+            RuntimeChoiceError: `runtime` is unknown, or cannot be had here.
         """
         card = _read_card(model_dir / MODEL_CARD_FILE)
-        name = choose_runtime(card, runtime)
+        name = choose_runtime(card, runtime, forked=forked)
         opened = open_runtime(name, model_dir, threads)
         try:
             classes = tuple(str(name) for name in card["classes"])

@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 RUNTIME_VARIABLE = "SNAPSHELF_RUNTIME"
 
+_FORKED = "onnxruntime"
+"""With one thread a prediction it has none of its own, so that it works on in a fork."""
+
 _OPTIMISE = "`snapshelf optimise` writes what hosting can take"
 
 
@@ -36,26 +39,36 @@ class Runtime(Protocol):
         """The outputs called `names`, in that order, for pictures float32 (N, 3, H, W)."""
 
 
-def choose_runtime(card: Mapping[str, Any], wanted: str = "") -> str:
-    """One of RUNTIME_FILES: as wanted, or the card's fastest that is installed here.
+def choose_runtime(card: Mapping[str, Any], wanted: str = "", *, forked: bool = False) -> str:
+    """One of RUNTIME_FILES: as wanted, or the card's fastest that can be had here.
 
     Args:
         card: the model card. One of an artifact that was never optimised gives DEFAULT_RUNTIME.
         wanted: a runtime's name, whatever the card says; empty leaves it to the card.
+        forked: whether processes that are forked from this one are to answer. OpenVINO has threads
+            of its own, which a fork does not have.
 
     Raises:
-        RuntimeChoiceError: what is wanted is unknown or not installed.
+        RuntimeChoiceError: what is wanted is unknown or cannot be had.
         ArtifactError: the card's order is none.
     """
     if wanted:
-        _check_wanted(wanted)
+        if wanted not in RUNTIME_FILES:
+            raise RuntimeChoiceError(
+                f"{RUNTIME_VARIABLE}={wanted}: expected one of {', '.join(RUNTIME_FILES)}",
+                hint="leave it empty to take what the model card says",
+            )
+        if obstacle := _obstacle(wanted, forked=forked):
+            raise RuntimeChoiceError(
+                f"{RUNTIME_VARIABLE}={wanted}: {obstacle[0]}",
+                hint=f"{obstacle[1]}, or take {DEFAULT_RUNTIME}",
+            )
         return wanted
-    order = _order(card)
-    for name in order:
-        if is_installed(name):
-            if name != order[0]:
-                logger.warning("%s is not installed: %s is taken", order[0], name)
+    for name in _order(card):
+        obstacle = _obstacle(name, forked=forked)
+        if obstacle is None:
             return name
+        logger.warning("%s is passed over: %s", name, obstacle[0])
     return DEFAULT_RUNTIME
 
 
@@ -79,18 +92,14 @@ def is_installed(name: str) -> bool:
     return importlib.util.find_spec(name.partition("-")[0]) is not None
 
 
-def _check_wanted(name: str) -> None:
-    if name not in RUNTIME_FILES:
-        raise RuntimeChoiceError(
-            f"{RUNTIME_VARIABLE}={name}: expected one of {', '.join(RUNTIME_FILES)}",
-            hint="leave it empty to take what the model card says",
-        )
+def _obstacle(name: str, *, forked: bool) -> tuple[str, str] | None:
+    """Why a runtime cannot be had here, and the mend; None if it can."""
+    library = name.partition("-")[0]
     if not is_installed(name):
-        library = name.partition("-")[0]
-        raise RuntimeChoiceError(
-            f"{RUNTIME_VARIABLE}={name}: {library} is not installed",
-            hint=f"pip install {library}, or take {DEFAULT_RUNTIME}",
-        )
+        return f"{library} is not installed", f"pip install {library}"
+    if forked and library != _FORKED:
+        return f"several workers cannot share {library}", "set one worker"
+    return None
 
 
 def _order(card: Mapping[str, Any]) -> list[str]:

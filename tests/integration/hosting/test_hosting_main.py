@@ -99,3 +99,14 @@ def test_a_runtime_that_is_unknown_ends_it_with_what_there_is(make_artifact):
     assert process.returncode == 1
     assert log.startswith("ERROR SNAPSHELF_RUNTIME=fastest: expected one of onnxruntime-fp32")
     assert "Traceback" not in log
+
+
+def test_an_address_of_someone_elses_ends_it_with_the_reason(make_artifact):
+    """1, naming the port, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        process = start(make_artifact(), port)
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in log
+    assert "Traceback" not in log

@@ -100,7 +100,7 @@ def test_a_library_that_lacks_is_passed_over_and_told(without_openvino, caplog):
     order = ["openvino-int8", "openvino-fp32", "onnxruntime-int8", "onnxruntime-fp32"]
     with caplog.at_level(logging.WARNING):
         assert choose_runtime({"runtimes": {"order": order}}) == "onnxruntime-int8"
-    assert "openvino-int8 is not installed: onnxruntime-int8 is taken" in caplog.text
+    assert "openvino-int8 is passed over: openvino is not installed" in caplog.text
 
 
 def test_the_default_is_left_where_nothing_of_the_order_is_installed(without_openvino):
@@ -135,6 +135,16 @@ def test_a_wish_that_is_not_installed_is_refused(without_openvino):
     with pytest.raises(RuntimeChoiceError, match="openvino is not installed") as caught:
         choose_runtime({}, "openvino-fp32")
     assert "pip install openvino" in caught.value.hint
+
+
+def test_what_forked_workers_cannot_share_is_passed_over(caplog):
+    """OpenVINO's threads stay behind: a worker would wait for its first answer for ever."""
+    card = {"runtimes": {"order": ["openvino-fp32", "onnxruntime-fp32"]}}
+    assert choose_runtime(card, forked=True) == "onnxruntime-fp32"
+    assert "several workers cannot share openvino" in caplog.text
+    with pytest.raises(RuntimeChoiceError, match="several workers cannot share openvino") as caught:
+        choose_runtime(card, "openvino-fp32", forked=True)
+    assert caught.value.hint == "set one worker, or take onnxruntime-fp32"
 
 
 def test_eight_bits_that_the_artifact_lacks_are_refused(artifact):
