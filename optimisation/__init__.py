@@ -1,1 +1,1 @@
-"""An artifact's network on this machine: quantised, measured on every runtime, the best noted."""
+"""A trained artifact made better: calibrated, quantised, measured on every runtime."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from contracts import ARTIFACT_FILE, MODEL_CARD_FILE, ArtifactError, DatasetError, PhotoError
-from infra.deploy.options import find_artifact
-from infra.sagemaker.artifacts import pack, unpack
+from contracts import MODEL_CARD_FILE, ArtifactError, DatasetError, PhotoError
 from photo import Preparation
-from scripts.locks import sole_use
+from scripts.rewriting import rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,11 +89,7 @@ def optimise_command(
     """  # noqa: D301  # click reads the backspace
     from optimisation.artifact import optimise
 
-    source = find_artifact(model)
-    folder = out or source.parent
-    with sole_use(folder, ".lock"), tempfile.TemporaryDirectory(dir=folder, prefix=".job-") as job:
-        unpacked = Path(job, "model")
-        unpack(source, unpacked)
+    with rewritten(model, out) as unpacked:
         preparation, classes = _read_card(unpacked / MODEL_CARD_FILE)
         measured, others = _photos(photos, calibrate_on, classes)
         calibration = list(
@@ -112,8 +105,6 @@ def optimise_command(
             ),
             threads=threads,
         )
-        pack([unpacked], Path(job, ARTIFACT_FILE))
-        Path(job, ARTIFACT_FILE).replace(folder / (source.name if out is None else ARTIFACT_FILE))
     click.echo(json.dumps(runtimes) if as_json else "\n".join(_table(runtimes)))
 
 
