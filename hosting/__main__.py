@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from contracts import SnapshelfError
 from hosting.environment import METRICS_FOLDER_VARIABLE, Environment
+from hosting.memory import give_large_blocks_back
 from hosting.model import Model
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def run(environment: Environment) -> int:
         ListenError: the address is another's.
         WorkerError: workers do not start.
     """
+    give_large_blocks_back()
     several = environment.workers > 1
     load = functools.partial(
         Model.load,
@@ -84,12 +86,16 @@ def listen(environment: Environment) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in environment.host else socket.AF_INET
     try:
-        return socket.create_server((environment.host, environment.port), family=family)
+        sock = socket.create_server((environment.host, environment.port), family=family)
     except OSError as error:
         raise ListenError(
             f"cannot listen on {environment.host} port {environment.port}: {error.strerror}",
             hint="set SNAPSHELF_HOST and SAGEMAKER_BIND_TO_PORT, or end the program that is there",
         ) from error
+    # asyncio sets it only on connections whose socket names its protocol, which this one does not:
+    # the second packet of each answer would wait for the client's delayed acknowledgement, 40 ms.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -9,12 +9,14 @@ from colour_artifacts import (
     make_artifact,
     red_photo,
 )
+from photo_folders import shared_data
 from served_process import serve
 
 __all__ = [
     "make_artifact",
     "red_photo",
     "serve",
+    "shared_data",
 ]
 
 
