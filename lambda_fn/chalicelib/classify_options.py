@@ -59,7 +59,10 @@ def _is_json(content_type: str) -> bool:
 
 
 def _members(body: bytes) -> dict[str, Any]:
-    document = json.loads(body)
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:  # nested to just what could be read before
+        raise BadRequestError(f"the body is not JSON: {error}") from error
     return document if isinstance(document, dict) else {}
 
 
