@@ -39,7 +39,8 @@ class OpenVino:
             self._compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
         except Exception as error:  # RuntimeErrors, and others where a file is odd
             raise unreadable(path, error) from error
-        self.outputs = tuple(output.any_name for output in self._compiled.outputs)
+        outputs = self._compiled.outputs
+        self.outputs = tuple(name for output in outputs for name in sorted(output.names))
         self._picture = tuple(self._compiled.input("data").partial_shape)[1:]
         self._requests = threading.local()  # a request of OpenVINO's takes one caller at a time
 

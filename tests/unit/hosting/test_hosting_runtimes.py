@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from pattern_artifact import normalised, pattern_pictures, write_pattern_artifact
+from onnx import TensorProto, helper, numpy_helper
+from pattern_artifact import SIZE, normalised, pattern_pictures, write_pattern_artifact
 
 from contracts import RUNTIME_FILES, ArtifactError
 from hosting import runtimes
@@ -61,6 +62,44 @@ def test_an_answer_of_openvinos_outlives_the_next(artifact):
     kept = first.copy()
     runtime.run(["logits"], pictures[1:])
     np.testing.assert_array_equal(first, kept)
+
+
+def dense_network():
+    """ONNX bytes: two dense layers, the second behind a Flatten that has nothing to flatten."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "first": rng.normal(0, 0.05, (5, 3 * SIZE * SIZE)),
+        "second": rng.normal(size=(4, 5)),
+    }
+    nodes = [
+        helper.make_node("Flatten", ["data"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "first"], ["hidden"], transB=1),
+        helper.make_node("Relu", ["hidden"], ["activation"]),
+        helper.make_node("Flatten", ["activation"], ["embedding"]),
+        helper.make_node("Gemm", ["embedding", "second"], ["logits"], transB=1),
+        helper.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    shapes = {"probabilities": 4, "logits": 4, "embedding": 5}
+    graph = helper.make_graph(
+        nodes,
+        "dense",
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", k]) for n, k in shapes.items()],
+        [numpy_helper.from_array(v.astype(np.float32), n) for n, v in weights.items()],
+    )
+    opsets = [helper.make_opsetid("", 13)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+
+
+def test_an_output_that_openvino_joins_with_another_keeps_its_name(tmp_path):
+    """It drops layers that change nothing, and what they made then has two names."""
+    (tmp_path / "model.onnx").write_bytes(dense_network())
+    runtime = open_runtime("openvino-fp32", tmp_path, threads=1)
+    assert {"probabilities", "logits", "embedding"} <= set(runtime.outputs)
+    pictures = normalised(pattern_pictures(3)[0])
+    (found,) = runtime.run(["embedding"], pictures)
+    (expected,) = open_runtime("onnxruntime-fp32", tmp_path, 1).run(["embedding"], pictures)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime-fp32", "openvino-fp32"])
