@@ -159,11 +159,18 @@ def test_every_command_module_explains_itself(module):
     assert max(len(text.strip().splitlines()) for text in helps) > 1
 
 
+def leaves(name):
+    """The command of that name, or those below it where it is a group."""
+    command = snapshelf.get_command(click.Context(snapshelf), name)
+    return list(command.commands.values()) if isinstance(command, click.Group) else [command]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_answers_programs_too(name):
     """Each has --json: one object on stdout."""
-    command = snapshelf.get_command(click.Context(snapshelf), name)
-    assert "--json" in {option for parameter in command.params for option in parameter.opts}
+    for command in leaves(name):
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert "--json" in options, command.name
 
 
 def test_every_package_is_installed(root):
