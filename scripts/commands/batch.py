@@ -6,6 +6,7 @@ import click
 
 from scripts.batch_report import report_command
 from scripts.batch_run import run_command
+from scripts.batch_schedule import schedule_command
 
 
 @click.group("batch", short_help="Classify many photos unattended.")
@@ -21,4 +22,5 @@ def batch_command() -> None:
 
 
 batch_command.add_command(run_command)
+batch_command.add_command(schedule_command)
 batch_command.add_command(report_command)
