@@ -11,6 +11,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -33,7 +34,7 @@ _SHOWN_STARTS = 3
 @click.option(
     "--as",
     "kind",
-    type=click.Choice(["cron", "systemd"]),
+    type=click.Choice(["cron", "systemd", "eventbridge"]),
     default="cron",
     show_default=True,
     help="What starts the job.",
@@ -41,7 +42,7 @@ _SHOWN_STARTS = 3
 @click.option(
     "--install",
     is_flag=True,
-    help="Put it in place: into your crontab, or below ~/.config/systemd/user.",
+    help="Put it in place: into your crontab, below ~/.config/systemd/user, or on the target.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="RUN-OPTIONS...")
@@ -54,19 +55,23 @@ def schedule_command(
     time zone. Without --install the entry is printed for you to look at. Installing again replaces
     the entry of the same --out, and no other line.
 
+    With --as eventbridge, a schedule starts a Lambda function beside a deployment (--name,
+    --target, --port, --region), which puts new photos of an S3 prefix (--in) through a batch
+    transform of the deployment's model, into a table of each night below another (--out). It takes
+    --columns, --timezone (UTC unless named) and --instance-type.
+
     \b
     Examples:
       snapshelf batch schedule "0 19 * * *" --in photos --out predictions.csv --install
       snapshelf batch schedule "0 2 * * 1-5" --as systemd --in photos --out predictions.csv
+      snapshelf batch schedule "0 19 * * *" --as eventbridge --in s3://returns/new/
+        --out s3://returns/sorted/ --install
     """  # noqa: D301  # click reads the backspace
     cron = Cron.parse(when)
-    out = _check_run(options)
-    argv = [*_program(), "batch", "run", *options]
-    told = (_by_cron if kind == "cron" else _by_systemd)(cron, argv, out, install=install)
-    starts = [
-        at.isoformat(timespec="minutes")
-        for at in cron.upcoming(_SHOWN_STARTS, datetime.now().astimezone())
-    ]
+    told = _KINDS[kind](cron, options, install=install)
+    zone = ZoneInfo(told["timezone"]) if "timezone" in told else None
+    now = datetime.now().astimezone(zone)
+    starts = [at.isoformat(timespec="minutes") for at in cron.upcoming(_SHOWN_STARTS, now)]
     if as_json:
         print(json.dumps({"as": kind, "installed": install, "next": starts, **told}))
         return
@@ -88,8 +93,15 @@ def _program() -> list[str]:
     return [str(beside)] if beside.is_file() else [sys.executable, "-m", "scripts.cli"]
 
 
-def _by_cron(cron: Cron, argv: Sequence[str], out: Path, *, install: bool) -> Told:
-    table = out.absolute()
+def _by_eventbridge(cron: Cron, options: Sequence[str], *, install: bool) -> Told:
+    from scripts.batch_nightly import by_eventbridge  # with AWS's libraries
+
+    return by_eventbridge(cron, options, install=install)
+
+
+def _by_cron(cron: Cron, options: Sequence[str], *, install: bool) -> Told:
+    table = _check_run(options).absolute()
+    argv = [*_program(), "batch", "run", *options]
     line = crontab_line(cron, argv, Path.cwd(), table.with_name(f"{table.name}.log"))
     if install:
         _write_crontab(with_block(_read_crontab(), str(table), line))
@@ -129,7 +141,9 @@ def _write_crontab(text: str) -> None:
         )
 
 
-def _by_systemd(cron: Cron, argv: Sequence[str], out: Path, *, install: bool) -> Told:
+def _by_systemd(cron: Cron, options: Sequence[str], *, install: bool) -> Told:
+    out = _check_run(options)
+    argv = [*_program(), "batch", "run", *options]
     name = f"snapshelf-batch-{_slug(out)}"
     title = f"Photos into {out}"
     units = {
@@ -170,3 +184,6 @@ def _slug(out: Path) -> str:
     """The table's folder and name as a part of a unit's name."""
     told = re.sub(r"[^A-Za-z0-9]+", "-", str(out.absolute().with_suffix("")))
     return told.strip("-").lower() or "photos"
+
+
+_KINDS = {"cron": _by_cron, "systemd": _by_systemd, "eventbridge": _by_eventbridge}

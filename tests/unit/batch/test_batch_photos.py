@@ -10,13 +10,13 @@ from batch.photos import FolderSource, Photo, S3Source, is_photo, open_source, p
 BUCKET = "returns"
 
 
-@pytest.fixture
-def s3(monkeypatch):
+@pytest.fixture(scope="module")
+def s3():
     """A bucket with photos, another file and a console's folder object below `today/`."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
+        client = boto3.client(
+            "s3", "us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
         client.create_bucket(Bucket=BUCKET)
         for key in ("today/", "today/a.png", "today/x/b.JPG", "today/note.txt", "todays.png"):
             client.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
@@ -39,12 +39,13 @@ def test_a_prefix_is_a_folder(s3):
 
 def test_objects_are_read_and_moved_by_their_names(s3):
     """A moved object is below the new prefix alone; moving it twice is no error."""
-    source = S3Source(s3, BUCKET, "today/")
-    assert source.read("x/b.JPG") == b"today/x/b.JPG"
+    s3.put_object(Bucket=BUCKET, Key="moved/x/b.JPG", Body=b"moved")
+    source = S3Source(s3, BUCKET, "moved/")
+    assert source.read("x/b.JPG") == b"moved"
     for _ in range(2):
         source.move("x/b.JPG", f"s3://{BUCKET}/done")
     assert "done/x/b.JPG" in keys(s3)
-    assert "today/x/b.JPG" not in keys(s3)
+    assert "moved/x/b.JPG" not in keys(s3)
 
 
 def test_a_bucket_that_is_not_there_is_named(s3):
