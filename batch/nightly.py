@@ -14,6 +14,7 @@ Only the standard library and boto3 are used: both are there in Lambda.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
@@ -29,6 +30,8 @@ from batch.transform import Transforms
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mypy_boto3_s3.client import S3Client
+
 logger = logging.getLogger(__name__)
 
 RESERVED_SECONDS = 60.0
@@ -37,6 +40,16 @@ RESERVED_SECONDS = 60.0
 POLL_SECONDS = 5.0
 BEGIN = "%Y-%m-%dT%H%MZ"
 """A night's name, by its minute: two starts of the same minute are the same night's."""
+
+
+def _next_night(s3: S3Client, order: Order, begin: str) -> Night:
+    """The night of this minute, or the next one of it where that has its table already."""
+    night = Night(s3, order.out, begin)
+    for number in itertools.count(2):
+        if not night.is_done():
+            break
+        night = Night(s3, order.out, f"{begin}-{number}")
+    return night
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -51,7 +64,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     s3, sagemaker = boto3.client("s3"), boto3.client("sagemaker")
     night = newest_night(s3, order.out)
     if night is None or night.is_done():
-        night = Night(s3, order.out, datetime.now(UTC).strftime(BEGIN))
+        night = _next_night(s3, order, datetime.now(UTC).strftime(BEGIN))
         photos = new_photos(s3, order.photos, order.out.child(ANSWERS))
         if not photos:
             logger.info("no new photos below s3://%s/%s", order.photos.bucket, order.photos.key)

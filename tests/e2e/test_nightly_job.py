@@ -17,7 +17,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from infra.deploy.deployment import deploy
+from infra.deploy.executor import destroy
 from infra.deploy.options import DeployOptions
+from infra.deploy.scope import scope_of
 from infra.local import launch
 from infra.targets import resolve_target
 from scripts.commands.batch import batch_command
@@ -25,15 +27,16 @@ from testing.small_model import CATEGORIES, write_small_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from infra.local.launch import CloudInfo
     from infra.targets import Target
 
 NAME, BUCKET = "returns", "returns-photos"
 COLOURS = ((230, 30, 40), (30, 220, 60), (20, 40, 240))
-COUNT = 150
+COUNT = 90
 BAD = "new/bad.jpg"
-SIDE = 1500  # pixels: long to decode and few bytes, so that there is a middle to kill the job in
+SIDE = 1200  # pixels: long to decode and few bytes, so that there is a middle to kill the job in
 
 
 @dataclass
@@ -91,13 +94,13 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     launch.stop(state)
 
 
-def photo(colour: tuple[int, int, int]) -> bytes:
+def photo(colour: tuple[int, int, int], side: int) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (SIDE, SIDE), colour).save(buffer, "PNG", compress_level=1)
+    Image.new("RGB", (side, side), colour).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
-PHOTOS = [photo(colour) for colour in COLOURS]
+PHOTOS = [photo(colour, SIDE) for colour in COLOURS]
 
 
 def key_of(number: int) -> str:
@@ -185,3 +188,35 @@ def test_the_next_night_is_about_what_is_new(night: Night) -> None:
     assert (told["photos"], told["answered"], told["failed"]) == (1, 1, 0)
     assert start() == {"photos": 0}
     assert len(night.tables()) == 2
+
+
+def test_the_same_photos_through_the_api_give_the_same_table(night: Night, tmp_path: Path) -> None:
+    """`snapshelf batch run` from S3 through gateway, function and endpoint: numbers and labels."""
+    for number in range(7):
+        s3, body = night.s3, photo(COLOURS[number % 3], 28)
+        s3.put_object(Bucket=BUCKET, Key=f"small/{number}_label_{number % 3}.png", Body=body)
+    night.s3.put_object(Bucket=BUCKET, Key="small/bad.png", Body=b"no photo")
+    out = tmp_path / "predictions.csv"
+    arguments = ["run", "--in", f"s3://{BUCKET}/small", "--out", str(out), "--name", NAME]
+    arguments += ["--port", str(night.cloud.port), "--columns", "label,verdict,error", "--json"]
+    arguments += ["--move-done", f"s3://{BUCKET}/done", "--batch-size", "3"]
+    result = CliRunner().invoke(batch_command, arguments, catch_exceptions=False)
+    told = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert (told["answered"], told["failed"], told["accuracy"]["accuracy"]) == (7, 1, 1.0)
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == [*(CATEGORIES[n % 3] for n in range(7)), ""]
+    assert "JPEG, PNG" in rows[-1]["error"]
+    left = night.s3.list_objects_v2(Bucket=BUCKET, Prefix="small/")["Contents"]
+    assert [item["Key"] for item in left] == ["small/bad.png"]
+
+
+def test_destroying_the_deployment_ends_the_schedule(night: Night) -> None:
+    """Schedule, function and roles go with it; the photos and tables, which are not ours, stay."""
+    destroy(scope_of(NAME, night.target), lambda *_: None)
+    scheduler = night.target.client("scheduler")
+    assert scheduler.list_schedules()["Schedules"] == []
+    assert len(night.tables()) == 2
+    told = night.target.client("iam").list_roles()["Roles"]
+    assert [role["RoleName"] for role in told if role["RoleName"].startswith(NAME)] == []

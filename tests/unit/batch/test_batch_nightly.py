@@ -239,6 +239,21 @@ def test_two_starts_at_once_are_one_night(s3, monkeypatch):
     assert start(monkeypatch, s3, sagemaker)["photos"] == 1
 
 
+def test_two_nights_of_one_minute_are_two(s3, monkeypatch):
+    """A table that stands is never written again for other photos."""
+    sagemaker = SageMaker(s3, ends=["Completed", "Completed"])
+    clock = SimpleNamespace(strftime=lambda _: "2026-11-24T1900Z")
+    monkeypatch.setattr(nightly, "datetime", SimpleNamespace(now=lambda _: clock))
+    start(monkeypatch, s3, sagemaker)
+    put(s3, "later.png")
+    assert start(monkeypatch, s3, sagemaker)["photos"] == 1
+    assert [[row["filename"] for row in rows] for rows in tables(s3)] == [
+        ["later.png"],
+        ["a.png", "b.png", "x/c.png"],
+    ]
+    assert start(monkeypatch, s3, sagemaker) == {"photos": 0}
+
+
 def test_a_photo_that_was_replaced_is_asked_about_again(s3, monkeypatch):
     """It is younger than its answer."""
     sagemaker = SageMaker(s3, ends=["Completed", "Completed"])
