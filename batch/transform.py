@@ -116,9 +116,14 @@ class Transforms:
         )
 
     def _model(self, endpoint: str) -> str:
-        """The model that the endpoint has in service now."""
+        """The model that the endpoint has in service now; of several, the one with most traffic."""
         standing = self._sagemaker.describe_endpoint(EndpointName=endpoint)
         config = self._sagemaker.describe_endpoint_config(
             EndpointConfigName=standing["EndpointConfigName"]
         )
-        return config["ProductionVariants"][0]["ModelName"]
+        weights = {
+            each["VariantName"]: each.get("CurrentWeight", 0.0)
+            for each in standing.get("ProductionVariants", [])
+        }
+        variants = config["ProductionVariants"]
+        return max(variants, key=lambda each: weights.get(each["VariantName"], 0.0))["ModelName"]

@@ -12,7 +12,7 @@ from infra.deploy.executor import OUTCOMES
 from infra.deploy.nightly import NightlyOptions, compare_nightly, schedule_nightly
 from infra.deploy.scope import scope_of
 from scripts.batch_run import Columns
-from scripts.commands.deploy import with_target
+from scripts.target_options import with_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import click
 from batch.photos import open_source
 from batch.report import write_report
 from batch.table import read_table
-from scripts.commands.deploy import with_target
+from scripts.target_options import with_target
 
 if TYPE_CHECKING:
     from infra.targets import Target

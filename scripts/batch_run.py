@@ -24,8 +24,8 @@ from batch.run import MOST_AT_ONCE, RunSettings, run_batch
 from batch.sending import TIMEOUT_SECONDS, Sender
 from batch.table import COLUMNS, DETAILED_COLUMNS
 from infra.deploy.deployment import describe_deployment
-from scripts.commands.deploy import with_target
 from scripts.locks import InUseError, sole_reading, sole_use
+from scripts.target_options import with_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,7 +240,6 @@ def _write_report(
     if path is None:
         return
     from batch.report import write_report
-
     from batch.table import Row
 
     rows = (

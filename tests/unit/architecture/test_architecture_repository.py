@@ -159,18 +159,13 @@ def test_every_command_module_explains_itself(module):
     assert max(len(text.strip().splitlines()) for text in helps) > 1
 
 
-def leaves(name):
-    """The command of that name, or those below it where it is a group."""
-    command = snapshelf.get_command(click.Context(snapshelf), name)
-    return list(command.commands.values()) if isinstance(command, click.Group) else [command]
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_answers_programs_too(name):
-    """Each has --json: one object on stdout."""
-    for command in leaves(name):
-        options = {option for parameter in command.params for option in parameter.opts}
-        assert "--json" in options, command.name
+    """Each has --json, one object on stdout; of a group, each of its commands."""
+    command = snapshelf.get_command(click.Context(snapshelf), name)
+    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        options = {option for parameter in each.params for option in parameter.opts}
+        assert "--json" in options, each.name
 
 
 def test_every_package_is_installed(root):

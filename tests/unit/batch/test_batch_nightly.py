@@ -30,12 +30,21 @@ class SageMaker:
     def __init__(self, s3, ends=("Completed",), looks=1, unanswered=()):
         self.s3, self.ends, self.looks = s3, list(ends), looks
         self.unanswered, self.jobs, self.requests = set(unanswered), {}, []
+        self.weights = {"tried": 1.0, "model": 9.0}
 
     def describe_endpoint(self, EndpointName):  # noqa: N803 (as boto3 has it)
-        return {"EndpointConfigName": f"{EndpointName}-config"}
+        weights = [
+            {"VariantName": name, "CurrentWeight": weight} for name, weight in self.weights.items()
+        ]
+        return {"EndpointConfigName": f"{EndpointName}-config", "ProductionVariants": weights}
 
     def describe_endpoint_config(self, EndpointConfigName):  # noqa: N803
-        return {"ProductionVariants": [{"ModelName": f"model of {EndpointConfigName}"}]}
+        return {
+            "ProductionVariants": [
+                {"VariantName": name, "ModelName": f"{name} of {EndpointConfigName}"}
+                for name in self.weights
+            ]
+        }
 
     def create_transform_job(self, **request):
         name = request["TransformJobName"]
