@@ -8,11 +8,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from batch.photos import parse_s3
-from infra.deploy.executor import OUTCOMES
 from infra.deploy.nightly import NightlyOptions, compare_nightly, schedule_nightly
 from infra.deploy.scope import scope_of
 from scripts.batch_run import Columns
-from scripts.target_options import with_target
+from scripts.target_options import tell_step, with_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +85,7 @@ def by_eventbridge(cron: Cron, arguments: Sequence[str], *, install: bool) -> di
     scope = scope_of(given["name"], given["target"])
     options = NightlyOptions(cron.event_bridge(), **given["options"])
     if install:
-        steps = schedule_nightly(scope, options, _tell)
+        steps = schedule_nightly(scope, options, tell_step)
         hint = f"the schedule {scope.nightly} stands on {scope.target.name}"
     else:
         steps = compare_nightly(scope, options)
@@ -100,8 +99,3 @@ def by_eventbridge(cron: Cron, arguments: Sequence[str], *, install: bool) -> di
         "steps": told,
         "hint": hint,
     }
-
-
-def _tell(label: str, outcome: str) -> None:
-    if outcome in OUTCOMES:
-        click.echo(f"{outcome:<10} {label}", err=True)

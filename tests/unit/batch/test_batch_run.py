@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import threading
+import tracemalloc
 
 import pytest
 from batch_api import BAD, fill, photo_of
@@ -12,7 +13,7 @@ from batch.errors import BatchError
 from batch.journal import DONE, MOVING, SENDING, Journal
 from batch.outcomes import SERVER_FAULT, Outcome
 from batch.packing import LARGEST_PHOTO
-from batch.photos import FolderSource
+from batch.photos import FolderSource, Photo
 from batch.run import RunSettings, run_batch
 
 BEGAN = "2026-11-24T190000"
@@ -21,15 +22,15 @@ BEGAN = "2026-11-24T190000"
 class Shelf:
     """In the API's place: answers from the photo's bytes and remembers what it was sent."""
 
-    def __init__(self, fails_at=None):
-        self.sent, self.fails_at = [], fails_at
+    def __init__(self, fails_at=None, *, keep=True):
+        self.sent, self.fails_at, self.keep = [], fails_at, keep
         self.lock = threading.Lock()
 
     def send(self, photos):
         with self.lock:
             if self.fails_at is not None and len(self.sent) >= self.fails_at:
                 raise BatchError("the API is gone")
-            self.sent.extend(photos)
+            self.sent.extend(photos if self.keep else ())
         return [
             Outcome(error="no photo", code="unreadable_photo")
             if photo == BAD
@@ -328,3 +329,36 @@ def test_settings_outside_their_range_are_refused(photos, options, named):
     """The value and what was expected are named."""
     with pytest.raises(BatchError, match=f"{named}.*expected"):
         settings_of(photos, **options)
+
+
+class Endless:
+    """A source of as many small photos as asked for, listed backwards."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def photos(self):
+        return (Photo(f"{n:06d}.png", 9, "1") for n in reversed(range(self.count)))
+
+    def read(self, name):
+        return photo_of(int(name[5]), name)
+
+
+def peak_of(folder, count):
+    """Bytes of Python objects at the run's worst moment."""
+    settings = RunSettings("endless", folder / f"{count}.csv", concurrency=2)
+    with Journal(settings.journal) as journal:
+        tracemalloc.start()
+        try:
+            run_batch(Endless(count), journal, Shelf(keep=False).send, settings, began=BEGAN)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_photos(tmp_path):
+    """Six times the photos take no more of it; the journal sorts them."""
+    peak_of(tmp_path, 100)  # what is loaded once
+    few, many = peak_of(tmp_path, 1000), peak_of(tmp_path, 6000)
+    assert many < few * 1.3
+    assert len((tmp_path / "6000.csv").read_text().splitlines()) == 6001
