@@ -3,8 +3,8 @@
 import { blank, encode, paper } from "./canvas.js";
 import { drawUpright, turnedSides } from "./turn.js";
 
-// What is sent: some 5 KB at 112 pixels. WebP loses a third less than JPEG in as many bytes; Safari
-// cannot write it, and sends half as many bytes more. Both measured in docs/page.md.
+// What is sent: some 5 KB at 112 pixels. WebP loses three tenths less than JPEG in as many bytes;
+// Safari cannot write it, and sends half as many more. Measured in docs/architecture.md.
 const SENT = { type: "image/webp", quality: 0.95 };
 const ELSE_SENT = { type: "image/jpeg", quality: 0.97 };
 const JPEG = "image/jpeg";

@@ -17,6 +17,7 @@ from infra.deploy.gateway import InvokePermissionService, RestApiService
 from infra.deploy.keys import ApiKeyService
 from infra.deploy.leftovers import LeftoversService
 from infra.deploy.logs import LogGroupService
+from infra.deploy.model_packages import ModelPackageService
 from infra.deploy.resources import (
     ApiKey,
     Bucket,
@@ -165,6 +166,7 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
         ("endpoints of other models", lambda: _delete_others(scope, on_step)),
         ("endpoint configurations", EndpointConfigService(scope).delete_all),
         ("models", ModelService(scope).delete_all),
+        ("registered versions", ModelPackageService(scope).delete_all),
         (
             "training logs",
             lambda: logs.delete_streams(TRAINING_LOGS, scope.training_job_prefix),
