@@ -43,7 +43,8 @@ export function show(entries, threshold, models) {
   const answered = entries.filter(({ state }) => state === "answer").length;
   const busy = entries.some((entry) => entry.busy);
   const own = entries.find(({ reply }) => reply)?.reply.threshold ?? models ?? MODELS;
-  $("#tools, #files").prop("hidden", entries.length === 0);
+  $("#tools").prop("hidden", entries.length === 0);
+  $("#progress").prop("hidden", entries.length < 2); // one photo tells by itself how far it is
   $("#tally").text(`${answered} of ${entries.length} answered`);
   $("#cancel").prop("hidden", !busy);
   $("#export-csv, #export-json").prop("disabled", answered === 0);

@@ -126,7 +126,7 @@ def test_the_threshold_begins_at_the_models_and_tells_what_another_would_answer(
     slider.fill(str(round(best - 0.02, 2)))
     expect(page.locator(".verdict")).to_have_text("red")
     slider.fill("0.99")
-    page.get_by_role("button", name="Back to the model").click()
+    page.get_by_role("button", name="Reset the threshold").click()
     expect(page.locator(".verdict")).to_have_text("red")
     expect(slider).to_be_focused()
     assert len(stack.model.photos) == 1
