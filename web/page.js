@@ -17,7 +17,7 @@ import { ApiError } from "./trouble.js";
 import { View } from "./view.js";
 import { judged, NONE, spoken } from "./verdict.js";
 
-/** @type {Map<Entry, View>} in no order: that of the list is the page's */
+/** @type {Map<Entry, View>} their order is that of the list on the page */
 const views = new Map();
 /** @type {import("./api.js").Description} what is known of the model so far */
 let description = { categories: [] };
@@ -76,12 +76,7 @@ function showTools() {
 
 /** @returns {Entry[]} as they stand on the page */
 function entries() {
-  const order = [...$("#entries").children()];
-  return order.map((element) => viewOf(element).entry);
-}
-
-function viewOf(element) {
-  return [...views.values()].find((view) => view.element[0] === element);
+  return [...$("#entries").children()].map((element) => $(element).data("view").entry);
 }
 
 function remove(view) {
@@ -119,15 +114,26 @@ async function takeCorrection(view) {
   view.show(context());
   const { corrected } = view.entry;
   if (corrected) $("#announcement").text(`Thank you: it is kept as ${corrected}.`);
-  view.element.find(".options button:visible").first().trigger("focus");
+  refocus(view);
+}
+
+/** Where a button had the focus and is gone, the entry's first one has it now. */
+function refocus({ element }) {
+  element.find(".options button:visible").first().trigger("focus");
 }
 
 function wireEntries() {
   const on = (button, act) => {
-    $("#entries").on("click", button, ({ target }) => act(viewOf($(target).closest(".entry")[0])));
+    $("#entries").on("click", button, ({ target }) => act($(target).closest(".entry").data("view")));
   };
-  on(".retry", ({ entry }) => entry.run());
-  on(".options .cancel", ({ entry }) => entry.cancel());
+  on(".retry", (view) => {
+    view.entry.run();
+    refocus(view);
+  });
+  on(".options .cancel", (view) => {
+    view.entry.cancel();
+    refocus(view);
+  });
   on(".remove", remove);
   on(".copy", copyCommand);
   on(".correct", takeCorrection);
@@ -166,7 +172,10 @@ tools.wire({
     threshold = chosen;
     showAll();
   },
-  cancel: () => entries().forEach((entry) => entry.cancel()),
+  cancel: () => {
+    entries().forEach((entry) => entry.cancel());
+    $("#choose").trigger("focus"); // the button itself is gone
+  },
   clear,
 });
 showTools();

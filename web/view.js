@@ -31,6 +31,7 @@ export class View {
   constructor(entry) {
     this.entry = entry;
     this.element = $(document.importNode($("#entry")[0].content, true)).children();
+    this.element.data("view", this); // so that a click finds it
     this.element.find(".name").text(entry.name);
     this.element.find(".remove").attr("aria-label", `Remove ${entry.name}`);
   }

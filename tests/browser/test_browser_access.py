@@ -62,19 +62,42 @@ def test_the_keyboard_alone_is_enough(page):
     expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
 
 
+@pytest.mark.console(allows="502")
+def test_the_focus_stays_with_a_photo_whose_button_vanishes(page, stack):
+    """Trying again hides that button: the next one of the same photo has the focus."""
+    stack.model.faults.append(model_error(500, {}))
+    choose(page, scene())
+    state(page, "failure")
+    stack.model.gate.clear()
+    entry(page).get_by_role("button", name="Try again").focus()
+    page.keyboard.press("Enter")
+    state(page, "waiting")
+    expect(entry(page).get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Enter")
+    state(page, "cancelled")
+    expect(entry(page).get_by_role("button", name="Try again")).to_be_focused()
+    stack.model.gate.set()
+
+
 def test_the_focus_goes_in_the_order_in_which_the_page_is_read(page):
-    """From the buttons over the tools to the photos, and to what the page knows."""
+    """From the buttons over the photos to what concerns all of them, and on; nothing jumps back."""
     choose_several(page, {"a.jpg": photo(GREEN), "b.jpg": photo(RED)})
     expect(page.locator(".entry[data-state=answer]")).to_have_count(2)
+    expect(page.locator("#past li")).to_have_count(2)
+    place = """() => {
+      const all = [...document.querySelectorAll("*")];
+      return [all.indexOf(document.activeElement), document.activeElement.textContent.trim()];
+    }"""
     seen = []
-    for _ in range(18):
+    for _ in range(14):
         page.keyboard.press("Tab")
-        seen.append(page.evaluate("document.activeElement.getBoundingClientRect().top"))
-        if page.evaluate("document.activeElement.closest('#history') !== null"):
-            break
-    names = page.evaluate("document.activeElement.tagName")
-    assert names == "SUMMARY"
-    assert len(seen) >= 10
+        seen.append(page.evaluate(place))
+    texts = [text for _, text in seen]
+    assert texts[0] == "Choose photos"
+    assert texts.index("Save as CSV") > texts.index("Copy as curl")
+    assert any(text.startswith("Earlier answers") for text in texts)
+    places = [at for at, _ in seen]
+    assert places == sorted(places)
 
 
 @pytest.mark.window(**PHONE, device_scale_factor=2)
