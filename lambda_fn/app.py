@@ -192,7 +192,7 @@ def give_feedback(name: str | None = None) -> dict[str, Any]:
 @of_any_model("/categories", "GET")
 def categories(name: str | None = None) -> dict[str, Any]:
     """List the categories and the model that tells them apart."""
-    return replies.categories(asked_model(name).describe())
+    return replies.categories(asked_model(name).describe(), takes_feedback=bool(FEEDBACK_BUCKET))
 
 
 @of_any_model("/health", "GET")

@@ -1,23 +1,33 @@
-// Talks to the API, whose address stands in config.json, and words what can go wrong.
+// Talks to the API, whose address stands in config.json.
+
+import { explained, keyless, offline, strange, unconnected } from "./trouble.js";
 
 const CONFIG_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 30_000; // API Gateway itself gives up after 29 s
-const RETRY_STATUSES = [408, 425, 429]; // among 4xx: not the photo's fault, may pass
+const KEY = "snapshelf-key"; // kept until the window is closed, in this window alone
+
+/** @typedef {{category: string, probability: number}} Ranked */
 
 /**
- * Why there is no answer. `kind` is "refusal" (another photo is needed), "failure" (the same photo
- * may do later), "key" (the service wants one first) or "offline".
+ * @typedef {object} Classification the reply of POST /classify
+ * @property {Ranked[]} categories best first
+ * @property {string} verdict the best category, or "none"
+ * @property {string | null} reason why it is none
+ * @property {number} threshold what the best category must reach
+ * @property {string} model_version
+ * @property {string} request_id
+ * @property {Record<string, number>} times_ms
  */
-export class ApiError extends Error {
-  constructor(kind, message, { hint = "", requestId = "" } = {}) {
-    super(message);
-    this.kind = kind;
-    this.hint = hint;
-    this.requestId = requestId;
-  }
-}
 
-const KEY = "snapshelf-key"; // kept until the window is closed, in this window alone
+/**
+ * @typedef {object} Description the reply of GET /categories
+ * @property {string[]} categories in class order
+ * @property {Record<string, string[]>} [tree] each category's levels, from the top down
+ * @property {boolean} [feedback] whether POST /feedback keeps photos here
+ * @property {number | null} [threshold]
+ * @property {string | null} [model_version]
+ * @property {{size?: number, fit?: string} | null} [photo]
+ */
 
 let config = null;
 let key = sessionStorage.getItem(KEY) ?? "";
@@ -28,44 +38,37 @@ export function useKey(text) {
   sessionStorage.setItem(KEY, key);
 }
 
-/** @returns {{promise: Promise<object>, abort: () => void}} the reply of POST /classify */
-export function classify(dataUrl) {
-  return request("POST", "classify", JSON.stringify({ image: dataUrl }));
+/**
+ * A form is a request that browsers send to another host without asking it first, which JSON and
+ * an image are not: that spares one way there and back, half a second on a slow line.
+ *
+ * @param {Blob} photo small, as JPEG or WebP
+ * @param {AbortSignal} signal
+ * @returns {Promise<Classification>}
+ */
+export async function classify(photo, signal) {
+  const form = new FormData();
+  form.append("file", photo, "photo");
+  return checked(await request("POST", "classify", { data: form, contentType: false, signal }));
 }
 
-/** @returns {{promise: Promise<object>, abort: () => void}} the reply of GET /categories */
-export function categories() {
-  return request("GET", "categories");
+/** @returns {Promise<Description>} */
+export async function categories() {
+  return checked(await request("GET", "categories"));
 }
 
-function request(method, path, data) {
-  let running = null;
-  let aborted = false;
-  const promise = settings().then(({ url, asksForKey }) => {
-    if (aborted) throw new ApiError("failure", "The request was given up.");
-    if (asksForKey && !key) throw keyless("This service asks for a key.");
-    running = $.ajax({
-      url: `${url}/${path}`,
-      method,
-      data,
-      headers: asksForKey ? { "x-api-key": key } : {},
-      contentType: data === undefined ? false : "application/json",
-      dataType: "json",
-      timeout: ANSWER_TIMEOUT_MS,
-    });
-    return running.then(checked, (xhr, status) => {
-      if (asksForKey && xhr.status === 403) throw keyless("The service does not take this key.");
-      throw explained(xhr, status);
-    });
-  });
-  const abort = () => {
-    aborted = true;
-    running?.abort();
-  };
-  return { promise, abort };
+/**
+ * @param {{image: string, category: string, consent: true, predicted?: string,
+ *   model_version?: string}} said the photo as a data URL, and what it shows
+ * @returns {Promise<object>} the reply of POST /feedback
+ */
+export function give(said) {
+  const data = JSON.stringify(said);
+  return request("POST", "feedback", { data, contentType: "application/json" });
 }
 
-function settings() {
+/** @returns {Promise<{url: string, asksForKey: boolean}>} where the API is */
+export function settings() {
   config ??= Promise.resolve(
     $.ajax({ url: "config.json", dataType: "json", timeout: CONFIG_TIMEOUT_MS }),
   ).then(
@@ -86,56 +89,33 @@ function settings() {
   return config;
 }
 
+async function request(method, path, { signal, ...options } = {}) {
+  const { url, asksForKey } = await settings();
+  if (asksForKey && !key) throw keyless("This service asks for a key.");
+  signal?.throwIfAborted();
+  const running = $.ajax({
+    url: `${url}/${path}`,
+    method,
+    headers: asksForKey ? { "x-api-key": key } : {},
+    dataType: "json",
+    processData: false,
+    timeout: ANSWER_TIMEOUT_MS,
+    ...options,
+  });
+  const abort = () => running.abort();
+  signal?.addEventListener("abort", abort);
+  try {
+    return await running;
+  } catch (xhr) {
+    signal?.throwIfAborted();
+    if (asksForKey && xhr.status === 403) throw keyless("The service does not take this key.");
+    throw explained(xhr);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
 function checked(reply) {
   if (Array.isArray(reply?.categories)) return reply;
   throw strange();
-}
-
-function explained(xhr, status) {
-  const { message, hint, request_id: requestId } = xhr.responseJSON ?? {};
-  if (status === "timeout") {
-    return new ApiError("failure", "The answer took too long.", { hint: "Try again in a moment." });
-  }
-  if (xhr.status === 0) return navigator.onLine ? unreachable() : offline();
-  if (status === "parsererror") return strange();
-  const clientsFault =
-    xhr.status >= 400 && xhr.status < 500 && !RETRY_STATUSES.includes(xhr.status);
-  if (clientsFault && message) {
-    return new ApiError("refusal", sentence(message), { hint: sentence(hint), requestId });
-  }
-  const reason = sentence(message) || `It answered ${xhr.status}.`;
-  return new ApiError("failure", "The service has trouble answering.", {
-    hint: `${reason} ${sentence(hint)}`.trim(),
-    requestId,
-  });
-}
-
-function sentence(text) {
-  if (typeof text !== "string" || !text) return "";
-  const start = text[0].toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(start) ? start : `${start}.`;
-}
-
-function keyless(message) {
-  return new ApiError("key", message, { hint: "Whoever runs the service can give you one." });
-}
-
-function offline() {
-  return new ApiError("offline", "You are offline.", { hint: "The photo is sent once you are back." });
-}
-
-function unreachable() {
-  return new ApiError("failure", "The service cannot be reached.", { hint: "Try again in a moment." });
-}
-
-function unconnected() {
-  return new ApiError("failure", "This page does not know its service.", {
-    hint: "Its config.json is missing or names no apiUrl: deploy the page again.",
-  });
-}
-
-function strange() {
-  return new ApiError("failure", "The service answered with something unexpected.", {
-    hint: "Try again in a moment.",
-  });
 }

@@ -1,6 +1,8 @@
 // Makes a photo the square that the model sees: squashed, cropped or padded as in training.
 
+import { blank, paper } from "./canvas.js";
 import { hamming } from "./resample.js";
+import { upright } from "./turn.js";
 
 export const SIZE = 112; // pixels; where the service does not say; as contracts.py has it
 export const FIT = "squash"; // likewise
@@ -9,17 +11,36 @@ const [, CROP, PAD] = FITS;
 
 const CANVAS_AREA = 4096 * 4096; // pixels: the largest canvas of every browser
 const ENOUGH = 448; // pixels
-const WHITE = "#fff"; // behind transparency, as training has it
 
 /**
- * @param {HTMLImageElement} image loaded; its natural width and height are the upright photo's
- * @param {{size: number, fit: string}} form pixels a side, and one of FITS
+ * @typedef {object} Form how a model's pictures are made
+ * @property {number} size pixels a side
+ * @property {string} fit one of FITS
+ */
+
+/**
+ * @param {object} photo upright
+ * @param {CanvasImageSource} photo.image
+ * @param {number} photo.width of `image`, in pixels
+ * @param {number} photo.height likewise
+ * @param {Form} form
  * @param {number} area the most pixels that a canvas on the way may have
  * @returns {ImageData} size x size, opaque
  */
-export function fitted(image, { size, fit }, area = CANVAS_AREA) {
-  const axes = placed([image.naturalWidth, image.naturalHeight], size, fit);
-  return padded(hamming(...reduced(image, axes, area)), size);
+export function fitted({ image, width, height }, { size, fit }, area = CANVAS_AREA) {
+  return padded(hamming(...reduced(image, placed([width, height], size, fit), area)), size);
+}
+
+/**
+ * @param {ImageData} pixels that need no halving, as they lie in the file
+ * @param {{width: number, height: number, orientation: number}} part what of them is the photo, in
+ *   pixels and parts of one, and how it lies
+ * @param {Form} form
+ * @returns {ImageData} size x size, opaque, upright
+ */
+export function fittedPart(pixels, { width, height, orientation }, { size, fit }) {
+  const picture = hamming(pixels, ...placed([width, height], size, fit));
+  return padded(upright(picture, orientation), size); // turned when it is small: that is quicker
 }
 
 /**
@@ -81,12 +102,8 @@ function divided({ length, from, to, side }, by) {
 }
 
 function draw(source, [columns, rows]) {
-  const canvas = document.createElement("canvas");
-  canvas.width = columns.length;
-  canvas.height = rows.length;
-  const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
-  context.fillStyle = WHITE;
-  context.fillRect(0, 0, canvas.width, canvas.height);
+  const canvas = blank(columns.length, rows.length);
+  const context = paper(canvas);
   // "low" is bilinear, which at one half is the mean of four pixels, and below leaves pixels out.
   context.imageSmoothingQuality = Math.max(columns.by, rows.by) > 2 ? "high" : "low";
   context.drawImage(source, -columns.first, -rows.first, columns.all, rows.all);

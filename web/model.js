@@ -2,22 +2,25 @@
 
 import * as api from "./api.js";
 import { FIT, FITS, SIZE } from "./fit.js";
+import { ApiError } from "./trouble.js";
 
 const LARGEST = 2048; // pixels; photo/preparation.py makes no larger pictures
 
+/** @typedef {import("./fit.js").Form & {version: string | null}} Form of which model; null: not told */
+
+/** @type {Promise<import("./api.js").Description> | null} */
 let card = null; // the promised reply of GET /categories
-let version = null; // of the model that it tells of
-let known = { size: SIZE, fit: FIT };
+/** @type {Form} */
+let known = { size: SIZE, fit: FIT, version: null };
 
 /**
- * @returns {Promise<object>} the reply of GET /categories, asked for once; after a failure anew
- * @throws {api.ApiError} there is none
+ * @returns {Promise<import("./api.js").Description>} asked for once; after a failure anew
+ * @throws {ApiError} there is none
  */
 export function described() {
-  card ??= api.categories().promise.then(
+  card ??= api.categories().then(
     (reply) => {
-      version = reply.model_version ?? "";
-      known = stated(reply.photo);
+      known = { ...stated(reply.photo), version: reply.model_version ?? "" };
       return reply;
     },
     (error) => {
@@ -28,26 +31,39 @@ export function described() {
   return card;
 }
 
-/** @returns {Promise<{size: number, fit: string}>} what was known last where there is no answer */
+/** @returns {Promise<Form>} what was known last where there is no answer */
 export async function form() {
   try {
     await described();
   } catch (error) {
-    if (!(error instanceof api.ApiError)) throw error;
+    if (!(error instanceof ApiError)) throw error;
     // Sending the photo tells soon enough what is wrong.
   }
   return known;
 }
 
 /**
- * @param {string} answering the version that an answer names
- * @returns {boolean} whether the model was replaced since it was described. It is then described
- *   anew at the next question, because the new one may expect other pictures.
+ * @param {Form} made how the photo was made that was answered
+ * @param {string} answering the version that the answer names
+ * @returns {Promise<boolean>} whether another model answered, which wants another picture. It is
+ *   described anew then, so that the next photo is made for it.
  */
-export function replaced(answering) {
-  if (version === null || version === (answering ?? "")) return false;
-  card = version = null;
-  return true;
+export async function wantsAnother(made, answering) {
+  if (made.version === null || made.version === (answering ?? "")) return false;
+  if (known.version === made.version) {
+    card = null;
+    known = { ...known, version: null };
+  }
+  return !alike(made, await form());
+}
+
+/**
+ * @param {Form} one
+ * @param {Form} [other]
+ * @returns {boolean} whether both make the same picture
+ */
+export function alike(one, other) {
+  return one.size === other?.size && one.fit === other.fit;
 }
 
 function stated(photo) {

@@ -1,196 +1,182 @@
-// Wires the page: a photo comes in by any way, and one state at a time is shown.
+// Wires the page: photos become entries of the list, and what concerns all of them is held here.
 
-import * as answer from "./answer.js";
 import * as api from "./api.js";
-import * as camera from "./camera.js";
+import { base64 } from "./blob.js";
+import { copy } from "./copy.js";
+import { correct } from "./correction.js";
+import { command } from "./curl.js";
+import { Entry } from "./entry.js";
+import * as intake from "./intake.js";
+import * as known from "./known.js";
 import * as model from "./model.js";
-import { PhotoError, prepare } from "./photo.js";
+import * as notice from "./notice.js";
+import * as past from "./past.js";
+import * as tools from "./tools.js";
+import { label } from "./tree.js";
+import { ApiError } from "./trouble.js";
+import { View } from "./view.js";
+import { judged, NONE, spoken } from "./verdict.js";
 
-const file = $("#file");
-const cameraFile = $("#camera-file");
-let turn = 0; // grows with each photo, so that an older one's answer is not shown
-let request = null;
-let current = null; // the photo, and once it is prepared what is sent of it, for another try
+/** @type {Map<Entry, View>} their order is that of the list on the page */
+const views = new Map();
+/** @type {import("./api.js").Description} what is known of the model so far */
+let description = { categories: [] };
+let threshold = null; // that was chosen; null: the model's own
 
-/** Shows the panel of one state, and says to those who hear the page what happened. */
-function show(state, words = "") {
-  $("body").attr("data-state", state);
-  $("[data-panel]").each((_, panel) => {
-    panel.hidden = !panel.dataset.panel.split(" ").includes(state);
-  });
-  $("#workspace").attr("aria-busy", String(state === "resizing" || state === "waiting"));
-  $("#announcement").text(words);
+function context() {
+  const { tree, feedback } = description;
+  return { threshold, tree: tree ?? {}, takesFeedback: Boolean(feedback) };
 }
 
-function start(photo) {
-  const mine = begin();
-  current = { photo };
-  showPhoto(photo);
-  show("resizing", "Making the photo small.");
-  return advance(mine);
+/** The newest photos stand first, those of one lot in their own order. */
+function add(photos) {
+  const added = photos.map((photo) => new View(new Entry(photo, changed)));
+  $("#entries").prepend(added.map((view) => view.element));
+  for (const view of added) views.set(view.entry, view);
+  for (const { entry } of added) entry.run();
+  showAll();
 }
 
-async function advance(mine) {
-  try {
-    const form = await model.form();
-    if (mine !== turn) return;
-    if (!alike(form, current.form)) {
-      const prepared = await prepare(current.photo, form);
-      if (mine !== turn) return;
-      current = { photo: current.photo, form, ...prepared };
-      showSent(current);
-    }
-  } catch (error) {
-    if (mine !== turn) return;
-    if (!(error instanceof PhotoError)) throw error;
-    current = null;
-    hidePhoto();
-    explain("refusal", error);
-    return;
-  }
-  await ask(mine);
+function changed(entry) {
+  const view = views.get(entry);
+  if (!view) return; // removed meanwhile
+  view.show(context());
+  showTools();
+  if (view.told === entry.state) return;
+  view.told = entry.state;
+  if (entry.state === "answer") takeAnswer(entry);
+  else if (!entry.busy) takeTrouble(entry);
 }
 
-function alike(one, other) {
-  return one.size === other?.size && one.fit === other.fit;
+function takeAnswer(entry) {
+  const { tree } = context();
+  const named = (category) => label(category, tree);
+  const judgement = judged(entry.reply, threshold);
+  const name = views.size > 1 ? `${entry.name}: ` : "";
+  $("#announcement").text(name + spoken(judgement, entry.reply.categories[0], named));
+  past.remember(entry, judgement.verdict === NONE ? "None of these" : named(judgement.verdict));
+  learn(); // another model may have answered
 }
 
-async function ask(mine) {
-  show("waiting", "Waiting for the answer.");
-  const started = performance.now();
-  request = api.classify(current.dataUrl);
-  try {
-    const reply = await request.promise;
-    if (mine !== turn) return;
-    if (model.replaced(reply.model_version) && !alike(await model.form(), current.form)) {
-      if (mine === turn) advance(mine);
-      return;
-    }
-    if (mine !== turn) return;
-    answer.show($("#answer"), reply, performance.now() - started);
-    show("answer", answer.spoken(reply));
-  } catch (error) {
-    if (mine !== turn) return;
-    if (!(error instanceof api.ApiError)) throw error;
-    explain(error.kind, error);
-  }
+function takeTrouble({ state, name, trouble }) {
+  if (state === "cancelled") $("#announcement").text(`${name}: cancelled.`);
+  else if (state === "key") notice.tell(trouble);
+  else $("#announcement").text(`${name}: ${trouble.message} ${trouble.hint}`);
 }
 
-function begin() {
-  request?.abort();
-  request = null;
-  return ++turn;
+function showAll() {
+  for (const view of views.values()) view.show(context());
+  showTools();
 }
 
-function retry() {
-  if (!current) return;
-  const mine = begin();
-  show("waiting", "Waiting for the answer.");
-  advance(mine);
+function showTools() {
+  $("body").attr("data-state", views.size ? "photos" : "empty");
+  tools.show(entries(), threshold, description.threshold);
 }
 
-function explain(state, { message, hint, requestId }) {
-  const panel = $("#trouble");
-  panel.find(".message").text(message);
-  panel.find(".hint").text(hint);
-  panel.find(".request-id").text(requestId ? `Request ${requestId}` : "");
-  show(state, `${message} ${hint}`);
+/** @returns {Entry[]} as they stand on the page */
+function entries() {
+  return [...$("#entries").children()].map((element) => $(element).data("view").entry);
 }
 
-function showPhoto(photo) {
-  const preview = $("#preview");
-  URL.revokeObjectURL(preview.attr("src") ?? "");
-  preview.attr({ src: URL.createObjectURL(photo), alt: photo.name || "Your photo" });
-  $("#photo").prop("hidden", false);
-  $("#sent").prop("hidden", true);
+function remove(view) {
+  const next = view.element.next().add(view.element.prev()).first();
+  view.entry.cancel();
+  views.delete(view.entry);
+  view.close();
+  showTools();
+  const place = next.find("button:visible").first();
+  (place.length ? place : $("#choose")).trigger("focus"); // the button pressed is gone
 }
 
-function hidePhoto() {
-  $("#photo").prop("hidden", true);
+function clear() {
+  for (const view of [...views.values()]) remove(view);
 }
 
-function showSent({ form: { size }, dataUrl, bytes, width, height }) {
-  $("#sent img").attr("src", dataUrl);
-  $("#sent .facts").text(`${size} × ${size} of ${width} × ${height}`);
-  $("#sent .weight").text(`${(bytes / 1024).toFixed(1)} KB as JPEG`);
-  $("#sent").prop("hidden", false);
-}
-
-function firstFile(files) {
-  const [first] = files ?? [];
-  if (first) start(first);
-  return Boolean(first);
-}
-
-function wireFiles() {
-  $("#choose").on("click", () => file.trigger("click"));
-  file.add(cameraFile).on("change", (event) => {
-    firstFile(event.target.files);
-    event.target.value = ""; // so that the same file can be chosen again
-  });
-  $(document).on("paste", (event) => {
-    if (firstFile(event.originalEvent.clipboardData?.files)) event.preventDefault();
-  });
-}
-
-function wireDrop() {
-  let depth = 0; // enter and leave fire for every element on the way
-  const hovering = (on) => $("body").toggleClass("dropping", on);
-  $(document)
-    .on("dragenter", () => hovering(++depth > 0))
-    .on("dragleave", () => hovering(--depth > 0))
-    .on("dragover", (event) => event.preventDefault())
-    .on("drop", (event) => {
-      event.preventDefault();
-      depth = 0;
-      hovering(false);
-      firstFile(event.originalEvent.dataTransfer?.files);
-    });
-}
-
-function wireCamera() {
-  $("#camera")
-    .prop("hidden", !camera.available())
-    .on("click", async () => {
-      const shot = await camera.take(cameraFile, $("#camera-dialog"));
-      if (shot) start(shot);
-    });
-}
-
-function wireKey() {
-  $("#key-form").on("submit", (event) => {
-    event.preventDefault();
-    api.useKey($("#key").val());
-    if (!current) show("empty");
-    listCategories();
-    retry();
-  });
-}
-
-function wireConnection() {
-  $("#retry").on("click", retry);
-  $(window).on("online", () => {
-    if ($("body").attr("data-state") === "offline") retry();
-  });
-}
-
-/** Asked for when the page opens: it wakes the service, and says how it wants the first photo. */
-async function listCategories() {
-  try {
-    const { categories } = await model.described();
-    $("#known").append(categories.map((name) => $("<li>").text(name)));
-    $("#knows").prop("hidden", false);
-  } catch (error) {
-    if (!(error instanceof api.ApiError)) throw error;
-    if (error.kind === "key" && !current) explain("key", error);
-    // Else the list is an extra: a photo tells soon enough what is wrong.
+function retry(...states) {
+  for (const entry of entries()) {
+    if (states.includes(entry.state)) entry.run();
   }
 }
 
-wireFiles();
-wireDrop();
-wireCamera();
-wireConnection();
-wireKey();
-show("empty");
-listCategories();
+async function copyCommand({ element, entry }) {
+  const { url, asksForKey } = await api.settings();
+  const { small } = entry.prepared;
+  const text = command(url, await base64(small), small.type, asksForKey);
+  if (!(await copy(text))) return;
+  const button = element.find(".copy").text("Copied");
+  $("#announcement").text("The command is copied.");
+  setTimeout(() => button.text("Copy as curl"), 2000);
+}
+
+async function takeCorrection(view) {
+  await correct(view, description);
+  view.show(context());
+  const { corrected } = view.entry;
+  if (corrected) $("#announcement").text(`Thank you: it is kept as ${corrected}.`);
+  refocus(view);
+}
+
+/** Where a button had the focus and is gone, the entry's first one has it now. */
+function refocus({ element }) {
+  element.find(".options button:visible").first().trigger("focus");
+}
+
+function wireEntries() {
+  const on = (button, act) => {
+    $("#entries").on("click", button, ({ target }) => act($(target).closest(".entry").data("view")));
+  };
+  on(".retry", (view) => {
+    view.entry.run();
+    refocus(view);
+  });
+  on(".options .cancel", (view) => {
+    view.entry.cancel();
+    refocus(view);
+  });
+  on(".remove", remove);
+  on(".copy", copyCommand);
+  on(".correct", takeCorrection);
+}
+
+/**
+ * Asks what the model knows, when the page opens and after each answer; but the service only where
+ * that is not known. The first time wakes it, and says how it wants the first photo.
+ */
+async function learn() {
+  try {
+    const told = await model.described();
+    notice.hide();
+    if (told === description) return;
+    description = told;
+    known.show(told);
+    showAll();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    notice.tell(error);
+  }
+}
+
+intake.wire(add);
+past.wire();
+wireEntries();
+notice.wire({
+  connect: () => {
+    learn();
+    retry("key", "offline");
+  },
+});
+tools.wire({
+  entries,
+  choose: (chosen) => {
+    threshold = chosen;
+    showAll();
+  },
+  cancel: () => {
+    entries().forEach((entry) => entry.cancel());
+    $("#choose").trigger("focus"); // the button itself is gone
+  },
+  clear,
+});
+showTools();
+learn();

@@ -1,8 +1,9 @@
 // Turns any photo that the browser can open into the small picture that the model sees.
 
+import { offPage } from "./canvas.js";
+import { develop, warm, WorkerError } from "./darkroom.js";
 import { fitted } from "./fit.js";
-
-const QUALITY = 0.92; // of the JPEG: about 5 KB at 112 pixels
+import { shown, small } from "./picture.js";
 
 /** A file that is no photo, or none that this browser can open. */
 export class PhotoError extends Error {
@@ -12,25 +13,42 @@ export class PhotoError extends Error {
   }
 }
 
+if (offPage()) warm();
+
+/**
+ * @typedef {object} Prepared
+ * @property {Blob} small the picture to send
+ * @property {number} width the photo's own, upright, in pixels
+ * @property {number} height likewise
+ * @property {Promise<{preview: Blob, thumbnail: Blob}>} shown comes a little later
+ */
+
 /**
  * @param {Blob} file what was chosen, dropped, pasted or taken
- * @param {{size: number, fit: string}} form of the model's pictures: pixels a side, and how a photo
- *   becomes square
- * @returns {Promise<{dataUrl: string, bytes: number, width: number, height: number}>}
- *   the picture to send, its JPEG's size, and the photo's own width and height, upright
+ * @param {import("./fit.js").Form} form of the model's pictures
+ * @returns {Promise<Prepared>}
  * @throws {PhotoError} the file cannot be opened as a photo
  */
 export async function prepare(file, form) {
+  if (offPage()) {
+    try {
+      return await develop(file, form);
+    } catch (error) {
+      if (!(error instanceof WorkerError)) throw error;
+      // An <img> opens what a worker does not: drawings, and with Safari HEIC.
+    }
+  }
+  return prepareHere(file, form);
+}
+
+async function prepareHere(file, form) {
   const address = URL.createObjectURL(file);
   try {
     const image = await open(address, file);
-    const dataUrl = encode(fitted(image, form));
-    return {
-      dataUrl,
-      bytes: Math.floor(((dataUrl.length - dataUrl.indexOf(",") - 1) * 3) / 4),
-      width: image.naturalWidth,
-      height: image.naturalHeight,
-    };
+    const { naturalWidth: width, naturalHeight: height } = image;
+    const photo = { image, width, height, orientation: 1 };
+    const picture = await small({ fitted: () => fitted(photo, form) });
+    return { small: picture, width, height, shown: Promise.resolve(await shown(photo)) };
   } finally {
     URL.revokeObjectURL(address);
   }
@@ -67,12 +85,4 @@ async function isHeic(file) {
   if (/hei[cf]/i.test(file.type) || /\.hei[cf]$/i.test(file.name || "")) return true;
   const head = new Uint8Array(await file.slice(4, 12).arrayBuffer().catch(() => new ArrayBuffer(0)));
   return /^ftyp(hei|hev|mif1|msf1)/.test(String.fromCharCode(...head));
-}
-
-function encode(pixels) {
-  const canvas = document.createElement("canvas");
-  canvas.width = pixels.width;
-  canvas.height = pixels.height;
-  canvas.getContext("2d").putImageData(pixels, 0, 0);
-  return canvas.toDataURL("image/jpeg", QUALITY);
 }

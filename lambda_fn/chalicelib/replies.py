@@ -162,10 +162,16 @@ def category_tree(card: Mapping[str, Any]) -> dict[str, Sequence[str]]:
     return tree
 
 
-def categories(card: dict[str, Any]) -> dict[str, Any]:
-    """The categories in class order, and the model that tells them apart."""
+def categories(card: dict[str, Any], *, takes_feedback: bool) -> dict[str, Any]:
+    """The categories in class order, the model that tells them apart, and what may be told of them.
+
+    Raises:
+        EndpointError: the card's tree is none.
+    """
     return {
         "categories": card["classes"],
+        "tree": category_tree(card),
+        "feedback": takes_feedback,
         "model_version": card.get("version"),
         "network": card.get("network"),
         "threshold": card.get("threshold"),

@@ -161,6 +161,12 @@ SCHEMAS: dict[str, Schema] = {
     "Categories": record(
         {
             "categories": array(text(), "In class order."),
+            "tree": {
+                "type": "object",
+                "description": "Each category's levels from the top down; empty where it is flat.",
+                "additionalProperties": {"type": "array", "items": text()},
+            },
+            "feedback": {"type": "boolean", "description": "Whether POST /feedback keeps photos."},
             "model_version": nullable(_VERSION),
             "network": nullable(text()),
             "threshold": nullable(number()),

@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from page_stack import ScriptedModel, Stack, running_stack
+from page_stack import Stack, running_stack
 from playwright.sync_api import Browser, Page, sync_playwright
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def servers() -> Iterator[Stack]:
 @pytest.fixture
 def stack(servers: Stack) -> Iterator[Stack]:
     """The stack with a model that remembers nothing of the test before."""
-    servers.model = ScriptedModel()
+    servers.reset()
     yield servers
     servers.model.gate.set()
 

@@ -38,6 +38,7 @@ class ScriptedModel:
         unfamiliar: whether the photo counts as unlike anything seen.
         version: of the model.
         photo: size and fit of its pictures, as its card has them; None for a card without.
+        tree: each category's levels, likewise.
     """
 
     def __init__(self) -> None:
@@ -49,11 +50,13 @@ class ScriptedModel:
         self.unfamiliar = False
         self.version = "colours-1"
         self.photo: dict[str, Any] | None = None
+        self.tree: dict[str, list[str]] = {}
 
     def invoke_endpoint(self, **request: Any) -> dict[str, Any]:
         """InvokeEndpoint as the container's contract has it."""
         if "CustomAttributes" in request:
             card = {"classes": LABELS, "version": self.version, "network": "mean"}
+            card |= {"threshold": 0.5, "tree": self.tree}
             return reply(card if self.photo is None else card | {"photo": self.photo})
         self.photos.append(request["Body"])
         self.gate.wait(20)
@@ -78,6 +81,18 @@ class ScriptedModel:
         means = np.append(pixels.mean(axis=(0, 1)), 100.0) / 12
         scores = np.exp(means - means.max())
         return [float(score) for score in scores / scores.sum()]
+
+
+class ScriptedStore:
+    """Stands for the bucket of feedback; `kept` holds folder, photo and facts of each photo."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, bytes, dict[str, str]]] = []
+
+    def keep(self, folder: str, photo: Any, facts: dict[str, str]) -> str:
+        """As `photo_store.PhotoStore.keep`."""
+        self.kept.append((folder, photo.data, facts))
+        return f"{folder}/{len(self.kept)}.jpg"
 
 
 def reply(document: dict[str, Any]) -> dict[str, Any]:
@@ -140,12 +155,26 @@ def serving(server: Any) -> Iterator[Any]:
 
 
 class Stack:
-    """The running stack: `url` of the page, `hosts` that it may speak to, and the `model`."""
+    """The running stack: `url` of the page, `hosts` that it may speak to, `model` and `store`."""
 
-    def __init__(self, url: str, api_url: str) -> None:
+    def __init__(self, url: str, api_url: str, app: Any) -> None:
         self.url = url
+        self.api_url = api_url
         self.hosts = {url.split("/")[2], api_url.split("/")[2]}
+        self._app = app
+        app.endpoint = lambda _name="": app.Endpoint("shelf", self.model)
+        app.store = lambda _bucket: self.store
+        self.reset()
+
+    def reset(self) -> None:
+        """A model and a store that remember nothing, and no feedback."""
         self.model = ScriptedModel()
+        self.store = ScriptedStore()
+        self.take_feedback(on=False)
+
+    def take_feedback(self, *, on: bool) -> None:
+        """Whether the deployment keeps what people say of photos."""
+        self._app.FEEDBACK_BUCKET = "shelf-artifacts" if on else ""
 
 
 @contextlib.contextmanager
@@ -159,7 +188,7 @@ def running_stack() -> Iterator[Stack]:
     bucket = ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(handler, directory=str(ROOT / "web"))
     )
-    stack = Stack(f"http://127.0.0.1:{bucket.server_port}/shelf-page/index.html", api_url)
-    module.endpoint = lambda _name="": module.Endpoint("shelf", stack.model)
+    page_url = f"http://127.0.0.1:{bucket.server_port}/shelf-page/index.html"
+    stack = Stack(page_url, api_url, module)
     with serving(api), serving(bucket):
         yield stack

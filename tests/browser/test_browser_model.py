@@ -6,7 +6,9 @@ import io
 import json
 import re
 
+import page_actions
 import pytest
+from page_actions import state
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import expect
 
@@ -30,12 +32,7 @@ def striped(size=(640, 320)):
 
 
 def choose(page, data, name="photo.png"):
-    page.locator("#file").set_input_files({"name": name, "mimeType": "image/png", "buffer": data})
-    expect(page.locator("#preview")).to_have_attribute("alt", name)
-
-
-def state(page, name):
-    expect(page.locator("body")).to_have_attribute("data-state", name)
+    page_actions.choose(page, data, name, "image/png")
 
 
 def arrived(stack, data, form):
@@ -50,9 +47,8 @@ def arrived(stack, data, form):
 
 def shown(page, size):
     """The page says how large the picture is that the model sees."""
-    expect(page.locator("#sent .facts")).to_contain_text(
-        re.compile(f"^{size} . {size} of 640 . 320")
-    )
+    fact = page.locator(".facts li").first
+    expect(fact).to_have_text(re.compile(f"^{size} . {size} of 640 . 320"))
 
 
 @pytest.mark.parametrize("form", [PAD_64, CROP_160, SQUASH_112, {"size": 28, "fit": "squash"}])
@@ -156,7 +152,7 @@ def test_a_model_that_is_replaced_while_the_page_is_open_gets_its_own_picture(pa
     stack.model.version, stack.model.photo = "colours-2", PAD_64
     choose(page, striped())
     state(page, "answer")
-    expect(page.locator(".times")).to_contain_text("colours-2")
+    expect(page.locator(".facts")).to_contain_text("colours-2")
     shown(page, 64)
     assert len(stack.model.photos) == 2
     assert arrived(stack, striped(), PAD_64)

@@ -248,7 +248,7 @@ def test_page_classifies_a_photo_in_chromium(shelf: Shelf) -> None:
         page = browser.new_page()
         page.goto(shelf.deployment.page_url)
         page.set_input_files("#file", str(photo))
-        answer = page.locator("#answer")
+        answer = page.locator(".entry .answer")
         answer.wait_for(state="visible", timeout=30_000)
         text = answer.inner_text()
         page.screenshot(path=SCREENSHOTS / "end-to-end.png", full_page=True)

@@ -287,6 +287,22 @@ def test_the_categories_are_the_model_cards(call, endpoint):
     assert reply.json["categories"] == LABELS
     assert reply.json["model_version"] == "v7"
     assert reply.json["photo"] == {"size": 112, "fit": "squash"}
+    assert reply.json["tree"] == {}
+
+
+def test_the_categories_tell_their_levels(call, endpoint):
+    """A page names a category by them, and answers as far up as is sure."""
+    tree = {"car": ["Vehicles", "Cars"]}
+    endpoint.answers({**CARD, "tree": tree}, CustomAttributes="method=describe")
+    assert call("GET", "/categories").json["tree"] == tree
+
+
+def test_the_categories_tell_whether_feedback_is_taken(call, endpoint, lambda_app, monkeypatch):
+    """A page offers to correct an answer only where that leads somewhere."""
+    for bucket, takes in (("shelf-artifacts", True), ("", False)):
+        monkeypatch.setattr(lambda_app, "FEEDBACK_BUCKET", bucket)
+        endpoint.answers(CARD, CustomAttributes="method=describe")
+        assert call("GET", "/categories").json["feedback"] is takes
 
 
 def test_health_is_ok_when_the_endpoint_answers(call, endpoint):

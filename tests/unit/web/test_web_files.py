@@ -10,9 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from contracts import NO_VERDICT, PHOTO_FIT, PHOTO_FITS, PHOTO_SIZE
+from contracts import (
+    BELOW_THRESHOLD,
+    DEFAULT_THRESHOLD,
+    NO_VERDICT,
+    PHOTO_FIT,
+    PHOTO_FITS,
+    PHOTO_SIZE,
+    UNFAMILIAR,
+)
 
 WEB = Path(__file__).parents[3] / "web"
+FEEDBACK = WEB.parent / "lambda_fn/chalicelib/feedback.py"
 JQUERY_SHA256 = "39a546ea9ad97f8bfaf5d3e0e8f8556adb415e470e59007ada9759dce472adaa"
 """Of dist/jquery.min.js in the npm package jquery 4.0.0."""
 
@@ -45,11 +54,17 @@ def constant(script, name):
 
 
 def test_the_pages_photo_is_the_contracts():
-    """Size, fits and the verdict's name are the same on both sides."""
+    """Size, fits, threshold and the verdicts' names are the same on both sides."""
     assert constant("fit.js", "SIZE") == PHOTO_SIZE
     assert constant("fit.js", "FIT") == PHOTO_FIT
     assert constant("fit.js", "FITS") == list(PHOTO_FITS)
-    assert constant("answer.js", "NONE") == NO_VERDICT
+    assert constant("verdict.js", "NONE") == NO_VERDICT
+    assert constant("verdict.js", "BELOW") == BELOW_THRESHOLD
+    assert constant("verdict.js", "UNFAMILIAR") == UNFAMILIAR
+    assert constant("tools.js", "MODELS") == DEFAULT_THRESHOLD
+    other = re.search(r'^OTHER = "(.+)"', FEEDBACK.read_text(), re.MULTILINE)
+    assert other
+    assert constant("correction.js", "OTHER") == other[1]
 
 
 def test_the_page_loads_its_own_files_only_by_relative_paths(tags):
@@ -77,6 +92,22 @@ def test_scripts_import_only_their_neighbours():
         assert (WEB / name).is_file()
 
 
+def modules_of(script):
+    """The scripts that one imports, and those that these import."""
+    found = {script}
+    for name in re.findall(r'from "\./([^"]+)"', (WEB / script).read_text()):
+        found |= modules_of(name)
+    return found
+
+
+def test_every_module_is_asked_for_at_once(tags):
+    """On a slow line each further row of imports would cost half a second; none is left over."""
+    preloaded = [a["href"] for _, a in tags if a.get("rel") == "modulepreload"]
+    assert preloaded == sorted(modules_of("page.js") - {"page.js"})
+    scripts = {path.name for path in WEB.glob("*.js")}
+    assert scripts == modules_of("page.js") | modules_of("worker.js")
+
+
 def test_nothing_is_inline(tags):
     """The policy would refuse inline scripts, styles and handlers, so there are none."""
     for tag, attributes in tags:
@@ -90,7 +121,9 @@ def test_the_policy_forbids_by_default(tags):
     (policy,) = [a["content"] for _, a in tags if a.get("http-equiv") == "Content-Security-Policy"]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["default-src"] == "'none'"
-    assert rules["script-src"] == rules["style-src"] == "'self'"
+    assert rules["script-src"] == rules["style-src"] == rules["worker-src"] == "'self'"
+    assert rules["require-trusted-types-for"] == "'script'"
+    assert rules["trusted-types"] == constant("darkroom.js", "POLICY")
     assert "unsafe" not in policy
 
 
@@ -98,7 +131,7 @@ def test_every_field_and_picture_has_words(tags):
     """A screen reader finds a label on each input and an alternative for each picture."""
     labelled = {attributes.get("for") for tag, attributes in tags if tag == "label"}
     for tag, attributes in tags:
-        if tag == "input":
+        if tag == "input" and attributes["type"] != "checkbox":  # that one stands in its label
             assert attributes.get("aria-label") or attributes["id"] in labelled
         if tag == "img":
             assert "alt" in attributes
