@@ -151,6 +151,7 @@ def process_batch(name: str | None = None) -> dict[str, Any]:
         request.context.get("requestTimeEpoch"),
     )
     in_place = batch.read_bad_photos(request.query_params)
+    detailed = batch.read_details(request.query_params)
     model = asked_model(name)
     outcomes = batch.classify_all(
         batch.read_images(request.raw_body),
@@ -158,7 +159,9 @@ def process_batch(name: str | None = None) -> dict[str, Any]:
         deadline,
         model.concurrency,
     )
-    return replies.class_numbers(outcomes if in_place else batch.insist(outcomes))
+    return replies.class_numbers(
+        outcomes if in_place else batch.insist(outcomes), detailed=detailed
+    )
 
 
 @of_any_model("/predict", "POST", (photo_request.MULTIPART,))

@@ -33,6 +33,7 @@ COMMANDS = {
     "package": "scripts.commands.package:package_command",
     "cost": "scripts.commands.cost:cost_command",
     "classify": "scripts.commands.classify:classify_command",
+    "batch": "scripts.commands.batch:batch_command",
     "doctor": "scripts.commands.doctor:doctor_command",
 }
 """In the order of the work; each is imported when it is called, since AWS's libraries are slow."""
@@ -55,6 +56,7 @@ SUMMARIES = {
     "package": "Write a deployment as CloudFormation or Terraform.",
     "cost": "Estimate what a deployment on AWS costs a month.",
     "classify": "Classify photos through a deployed API.",
+    "batch": "Classify many photos unattended, by a schedule.",
     "doctor": "Say what this machine has and lacks.",
 }
 

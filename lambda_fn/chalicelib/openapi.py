@@ -82,7 +82,8 @@ OPERATIONS = (
             "bad_photos": text(
                 "What a photo that cannot be read does: refuse the batch, or be null in it.",
                 enum=["refuse", "null"],
-            )
+            ),
+            "details": text("Whether `details` comes along.", enum=["false", "true"]),
         },
         _PHOTOS_FAULTS,
     ),

@@ -84,10 +84,13 @@ def by_index(prediction: Prediction) -> dict[str, Any]:
     return {**numbered, "verdict": prediction.best}
 
 
-def class_numbers(outcomes: Sequence[Prediction | SnapshelfError]) -> dict[str, Any]:
+def class_numbers(
+    outcomes: Sequence[Prediction | SnapshelfError], *, detailed: bool = False
+) -> dict[str, Any]:
     """The refund department's reply: the number of each photo's best class, in order.
 
     A photo without prediction has null, and says why in `errors`, which is left out where all have.
+    With `detailed`, `details` has for each photo what else there is to say, or null likewise.
     """
     numbers = [None if isinstance(each, SnapshelfError) else each.best_index for each in outcomes]
     errors = [
@@ -95,7 +98,21 @@ def class_numbers(outcomes: Sequence[Prediction | SnapshelfError]) -> dict[str, 
         for at, each in enumerate(outcomes)
         if isinstance(each, SnapshelfError)
     ]
-    return {"predictions": numbers, **({"errors": errors} if errors else {})}
+    details = {"details": [_detail(each) for each in outcomes]} if detailed else {}
+    return {"predictions": numbers, **details, **({"errors": errors} if errors else {})}
+
+
+def _detail(outcome: Prediction | SnapshelfError) -> dict[str, Any] | None:
+    """The best class by name, how probable it is, and the verdict."""
+    if isinstance(outcome, SnapshelfError):
+        return None
+    verdict, reason = verdict_of(outcome)
+    return {
+        "label": outcome.best,
+        "confidence": outcome.best_probability,
+        "verdict": verdict,
+        "reason": reason,
+    }
 
 
 def product_category(

@@ -103,12 +103,25 @@ SCHEMAS: dict[str, Schema] = {
     "Predictions": record(
         {
             "predictions": array(nullable(whole()), "The number of each photo's best class."),
+            "details": array(
+                nullable(
+                    record(
+                        {
+                            "label": text("The best class."),
+                            "confidence": _PROBABILITY,
+                            "verdict": text('The best class, or "none".'),
+                            "reason": nullable(text("Why the verdict is none.")),
+                        }
+                    )
+                ),
+                "What else is said of each photo, where the query asks for it.",
+            ),
             "errors": array(
                 record({"index": whole(), "code": text(), "message": text(), "hint": text()}),
                 "What is wrong with photos whose prediction is null.",
             ),
         },
-        optional=("errors",),
+        optional=("details", "errors"),
     ),
     "ProductCategory": record(
         {

@@ -126,6 +126,21 @@ def test_mobile_or_not_from_the_same_photos(
     assert (tmp_path / "difference" / "differences.csv").exists()
 
 
+def test_a_nightly_job_from_sorted_photos_to_its_report(
+    photos: Path, tmp_path: Path, shell: dict[str, str]
+) -> None:
+    """A table with a row a photo, a crontab's line, a timer, and a page with the photos in it."""
+    (tmp_path / "photos").symlink_to(photos)
+    told = follow("refund", tmp_path, shell)
+    rows = (tmp_path / "predictions.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "filename,prediction,label,confidence,verdict,error"
+    assert len(rows) == 1 + PHOTOS["test"] * len(SHAPES)
+    assert re.search(r"^0 19 \* \* \* cd .* batch run --in photos/test", told, re.MULTILINE)
+    assert "OnCalendar=*-*-* 19:00:00" in told
+    page = (tmp_path / "morning.html").read_text(encoding="utf-8")
+    assert page.count('<img src="data:image/jpeg;base64,') == len(rows) - 1
+
+
 def test_a_catalogue_from_bson_to_its_submission_and_its_reply(
     photos: Path, tmp_path: Path, shell: dict[str, str]
 ) -> None:

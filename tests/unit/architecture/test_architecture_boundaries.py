@@ -14,6 +14,7 @@ import pytest
 ROOMS = (
     "photo",
     "evaluation",
+    "batch",
     "recordio_prep",
     "training",
     "hosting",
@@ -82,6 +83,7 @@ def test_the_import_contracts_are_kept(root):
         ("training", "import scripts", "Stages meet in files"),
         ("infra", "import testing", "Stages meet in files"),
         ("infra", "import photo", "looks at no photo"),
+        ("batch", "from infra import targets", "Stages meet in files"),
         ("hosting", "import mxnet", "MXNet stays in training"),
         ("lambda_fn", "import contracts", "stands alone"),
     ],
