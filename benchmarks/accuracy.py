@@ -179,7 +179,7 @@ def prepared(recipe: Recipe, data: Path, out: Path) -> Path:
         train, test = fashion_mnist(out)
         places = [str(train), "--test", str(test), *places[1:]]
     if recipe.positive:
-        places = [one_against_rest(part, recipe.positive, out) for part in places]
+        places += ["--positive", recipe.positive]
     kind = "-".join([Path(places[0]).parent.name, *recipe.prepare[2:], recipe.positive])
     records = out / "records" / "".join(c if c.isalnum() or c in ".-" else "_" for c in kind)
     command(["prepare", *places, "--out", str(records)])
@@ -193,20 +193,6 @@ def fashion_mnist(out: Path) -> tuple[Path, Path]:
 
     folder = fetch_fashion_mnist(out / "fashion-mnist")
     return folder / "train-images-idx3-ubyte.gz", folder / "t10k-images-idx3-ubyte.gz"
-
-
-def one_against_rest(part: str, positive: str, out: Path) -> str:
-    """A folder of categories as one of two: the positive, and `other` with all the rest in it."""
-    source = Path(part)
-    if not source.is_dir():
-        return part
-    folder = out / f"{positive}-or-not" / source.name
-    for category in sorted(source.iterdir()):
-        own = folder / positive if category.name == positive else folder / "other" / category.name
-        own.parent.mkdir(parents=True, exist_ok=True)
-        if not own.exists():
-            own.symlink_to(category.resolve())
-    return str(folder)
 
 
 def command(arguments: list[str]) -> None:

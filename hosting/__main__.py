@@ -46,16 +46,25 @@ def run(environment: Environment) -> int:
 
     Raises:
         ArtifactError: the artifact cannot be used.
+        RuntimeChoiceError: the runtime cannot.
         ListenError: the address is another's.
         WorkerError: workers do not start.
     """
     give_large_blocks_back()
-    threads = environment.threads if environment.workers == 1 else 1
-    load = functools.partial(Model.load, environment.model_dir, threads=threads)
+    several = environment.workers > 1
+    load = functools.partial(
+        Model.load,
+        environment.model_dir,
+        threads=1 if several else environment.threads,
+        runtime=environment.runtime,
+        forked=several,
+    )
     model = load()
-    logger.info("serving model %s: %d classes", model.version, len(model.classes))
+    logger.info(
+        "serving model %s: %d classes, by %s", model.version, len(model.classes), model.runtime_name
+    )
     with listen(environment) as sock, contextlib.ExitStack() as ending:
-        if environment.workers > 1:
+        if several:
             # The library looks at it once, when it is imported.
             folder = tempfile.TemporaryDirectory(prefix="snapshelf-metrics-")
             os.environ[METRICS_FOLDER_VARIABLE] = ending.enter_context(folder)

@@ -16,6 +16,7 @@ from contracts import DESCRIBE, ENDPOINT_PAYLOAD_BYTES, SnapshelfError
 from hosting import invocations
 from hosting.bodies import PACKED_TYPES, Form, check_size, check_type, read_body
 from hosting.metrics import CONTENT_TYPE, Measured
+from hosting.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,8 @@ def create_app(
     """The container's HTTP application.
 
     GET /ping answers 200. POST /invocations takes a photo or many (`hosting.bodies.read_body`) and
-    answers probabilities (`hosting.replies`), or with CustomAttributes DESCRIBE the model card.
+    answers probabilities (`hosting.replies`), with CustomAttributes more (`hosting.options`) or the
+    model card (DESCRIBE).
     Client errors are 4xx with JSON `code`, `message`, `hint`. GET /execution-parameters tells batch
     transform how many photos may come at once, GET /metrics Prometheus how it goes.
 
@@ -76,14 +78,17 @@ def create_app(
         return Response(status_code=200)
 
     async def invoke(request: Request) -> Response:
-        if request.headers.get("x-amzn-sagemaker-custom-attributes") == DESCRIBE:
+        attributes = request.headers.get("x-amzn-sagemaker-custom-attributes", "")
+        if attributes == DESCRIBE:
             return _response(invocations.describe(service.model))
+        options = Options.parse(attributes)
         content_type = request.headers.get("content-type", "")
         kind = check_type(content_type)
         async with reading:
             data = await _read_all(request)
             body = await _unpack(data, content_type, in_thread=kind in PACKED_TYPES)
-            return await _answer(service, body, request.headers.get("accept", ""), batch=batch)
+            accept = request.headers.get("accept", "")
+            return await _answer(service, body, accept, options, batch=batch)
 
     async def execution_parameters(_request: Request) -> Response:
         return JSONResponse(
@@ -139,14 +144,16 @@ async def _unpack(data: bytes, content_type: str, *, in_thread: bool) -> Body:
     return read_body(data, content_type)
 
 
-async def _answer(service: Service, body: Body, accept: str, *, batch: bool) -> Response:
+async def _answer(
+    service: Service, body: Body, accept: str, options: Options, *, batch: bool
+) -> Response:
     start = time.perf_counter()
-    model, outcomes = await service.answer(body.photos)
+    model, outcomes = await service.answer(body.photos, options)
     milliseconds = invocations.since(start)
 
     def reply() -> invocations.Reply:
         return invocations.answer(
-            model, body, outcomes, accept, milliseconds=milliseconds, batch=batch
+            model, body, outcomes, accept, options, milliseconds=milliseconds, batch=batch
         )
 
     many = body.form is not Form.ONE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from contracts import BASE_DIR, BASE_DIR_VARIABLE, SnapshelfError
 from hosting.batch import MAX_BATCH
+from hosting.runtimes import RUNTIME_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,6 +48,7 @@ class Environment:
         workers: processes that serve, 1 or more.
         max_batch: pictures in a run of the network, 1 or more.
         reload_seconds: how often the model's folder is looked at; 0 for never.
+        runtime: one of RUNTIME_FILES; empty leaves it to the model card.
 
     Source: SageMaker developer guide, *Use your own inference code*.
     """
@@ -59,6 +61,7 @@ class Environment:
     workers: int = 1
     max_batch: int = MAX_BATCH
     reload_seconds: float = DEFAULT_RELOAD_SECONDS
+    runtime: str = ""
 
     @property
     def decoders(self) -> int:
@@ -82,6 +85,7 @@ class Environment:
             workers=_read(environ, WORKERS_VARIABLE, int, 1, least=1),
             max_batch=_read(environ, MAX_BATCH_VARIABLE, int, MAX_BATCH, least=1),
             reload_seconds=_read(environ, RELOAD_VARIABLE, float, DEFAULT_RELOAD_SECONDS, least=0),
+            runtime=environ.get(RUNTIME_VARIABLE, ""),
         )
 
 

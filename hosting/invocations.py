@@ -14,6 +14,7 @@ from contracts import DESCRIBE, JSON, SnapshelfError
 from hosting.batch import answer_all
 from hosting.bodies import Form, read_body
 from hosting.model import Answer, Model
+from hosting.options import NOTHING_MORE, Options
 from hosting.replies import describe_error, encode, encode_many, read_accept
 
 if TYPE_CHECKING:
@@ -44,15 +45,17 @@ def invoke(
         body: a photo, or many.
         content_type: see `hosting.bodies.read_body`.
         accept: see `hosting.replies.encode`.
-        attributes: CustomAttributes; DESCRIBE asks for the model card, whatever the body.
+        attributes: CustomAttributes; DESCRIBE asks for the model card, whatever the body; others
+            are read by `hosting.options`.
     """
     try:
         if attributes == DESCRIBE:
             return describe(model)
         start = time.perf_counter()
+        options = Options.parse(attributes)
         asked = read_body(body, content_type)
-        outcomes = answer_all(model, asked.photos)
-        return answer(model, asked, outcomes, accept, milliseconds=since(start))
+        outcomes = answer_all(model, asked.photos, options)
+        return answer(model, asked, outcomes, accept, options, milliseconds=since(start))
     except SnapshelfError as error:
         return refusal(error)
     except Exception as error:  # noqa: BLE001 (a bug is told in the log, the client only that)
@@ -91,6 +94,7 @@ def answer(
     asked: Body,
     outcomes: Sequence[Outcome],
     accept: str,
+    options: Options = NOTHING_MORE,
     *,
     milliseconds: float,
     batch: bool = False,
@@ -102,6 +106,7 @@ def answer(
         asked: what the request held.
         outcomes: of each of its photos.
         accept: see `hosting.replies`.
+        options: what else was asked for.
         milliseconds: that the answers took.
         batch: whether answers are those of batch transform.
 
@@ -111,14 +116,16 @@ def answer(
     """
     known = [_known(outcome) for outcome in outcomes]
     if asked.form is not Form.ONE:
-        wanted = read_accept(accept, lines=asked.form is Form.LINES)
+        wanted = read_accept(accept, options, lines=asked.form is Form.LINES)
         for each in known:
             if isinstance(each, SnapshelfError):
                 _log(each)
         return Reply(200, *encode_many(model, known, wanted, milliseconds=milliseconds))
     if isinstance(known[0], SnapshelfError):
         raise known[0]
-    return Reply(200, *encode(model, known[0], accept, milliseconds=milliseconds, batch=batch))
+    return Reply(
+        200, *encode(model, known[0], accept, options, milliseconds=milliseconds, batch=batch)
+    )
 
 
 def since(start: float) -> float:

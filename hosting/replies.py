@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contracts import JSON, JSON_LINES, SnapshelfError
+from hosting.options import NOTHING_MORE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hosting.model import Answer, Model
+    from hosting.options import Options
 
 
 class AcceptError(SnapshelfError):
@@ -37,7 +40,13 @@ class Wanted:
 
 
 def encode(
-    model: Model, answer: Answer, accept: str, *, milliseconds: float, batch: bool = False
+    model: Model,
+    answer: Answer,
+    accept: str,
+    options: Options = NOTHING_MORE,
+    *,
+    milliseconds: float,
+    batch: bool = False,
 ) -> tuple[str, bytes]:
     """The answer in the first accepted type that is offered: (content type, body).
 
@@ -46,12 +55,16 @@ def encode(
     `application/jsonlines`: `{"prediction": [...]}` on a line.
     `;verbose` behind either: labels beside them, as SageMaker JumpStart's image models; and
     where the artifact is calibrated the verdict with its reason, thresholds in class order and the
-    photo's energy. With `;top_k=N` too, the N best classes alone, best first, and `indices`.
+    photo's energy; of a model of several categories a photo also `predicted_labels`, all that reach
+    their thresholds. With `;top_k=N` too, the N best classes alone, best first, and `indices`.
+
+    `options` want more than probabilities, and the answer is verbose whether or not it was to be:
+    `embedding`, a list of numbers; `heatmap` with `category`, `method` and `png` in base64.
 
     Raises:
         AcceptError: none of the types in `accept` is offered.
     """
-    wanted = read_accept(accept)
+    wanted = read_accept(accept, options)
     if wanted.verbose:
         document = _verbose(model, answer, milliseconds, wanted.top_k)
         return (JSON_LINES, _json(document) + b"\n") if wanted.lines else (JSON, _json(document))
@@ -93,11 +106,12 @@ def encode_many(
     return JSON, _json({"predictions": predictions, **({"errors": errors} if errors else {})})
 
 
-def read_accept(accept: str, *, lines: bool = False) -> Wanted:
+def read_accept(accept: str, options: Options = NOTHING_MORE, *, lines: bool = False) -> Wanted:
     """The first accepted type that is offered.
 
     Args:
         accept: the header.
+        options: of the request; their `top_k` is the same as the header's, and goes before it.
         lines: whether whoever accepts anything gets JSON lines.
 
     Raises:
@@ -105,9 +119,10 @@ def read_accept(accept: str, *, lines: bool = False) -> Wanted:
     """
     for name, parameters in _parse(accept):
         if name in (JSON, JSON_LINES, "*/*", "application/*"):
-            verbose = "verbose" in parameters
             as_lines = name == JSON_LINES or (lines and name != JSON)
-            return Wanted(as_lines, verbose, _top_k(parameters) if verbose else None)
+            if not (options or "verbose" in parameters):
+                return Wanted(as_lines, verbose=False)
+            return Wanted(as_lines, verbose=True, top_k=options.top_k or _top_k(parameters))
     raise AcceptError(
         f"Accept: {accept}: not offered", hint=f"{JSON}, {JSON};verbose and {JSON_LINES} are"
     )
@@ -150,18 +165,34 @@ def _verbose(
         "model_version": model.version,
         "model_latency_ms": round(milliseconds, 3),
     }
-    return reply | _trusted(model, answer, labels) if model.trust.fitted else reply
+    trusted = _trusted(model, answer, labels) if model.trust.fitted else {}
+    return reply | trusted | _asked_for(answer)
+
+
+def _asked_for(answer: Answer) -> dict[str, Any]:
+    """What most requests do not want."""
+    more: dict[str, Any] = {}
+    if answer.embedding is not None:
+        # The shortest digits that say the same float32, half of those that a float64 has.
+        more["embedding"] = [float(str(value)) for value in answer.embedding]
+    if answer.heatmap is not None:
+        png = base64.b64encode(answer.heatmap.png).decode()
+        shown = {"category": answer.heatmap.category, "method": answer.heatmap.method}
+        more["heatmap"] = {**shown, "png": png}
+    return more
 
 
 def _trusted(model: Model, answer: Answer, labels: Sequence[str]) -> dict[str, Any]:
     """What an artifact of old cannot tell."""
     verdict = model.verdict(answer)
     thresholds = model.trust.thresholds
+    several = {"predicted_labels": model.named(answer)} if model.multi_label else {}
     return {
         "verdict": verdict.category,
         "reason": verdict.reason,
         "thresholds": [thresholds.get(name, model.threshold) for name in labels],
         "energy": answer.energy,
+        **several,
     }
 
 

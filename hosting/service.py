@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from contracts import SnapshelfError
-from hosting.batch import MAX_BATCH, decode
+from hosting.batch import MAX_BATCH, answer_all, decode
+from hosting.options import NOTHING_MORE
 from hosting.runs import Runs
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hosting.batch import Array, Outcome, Photo
     from hosting.metrics import Metrics
     from hosting.model import Model
+    from hosting.options import Options
 
 DECODED_TOGETHER = 8
 """Photos of one request that a thread decodes before it hands them on."""
@@ -50,13 +52,22 @@ class Service:
         """Put a model into service; photos under way are answered by the one before."""
         self._runs = Runs(model, self.metrics, self._max_batch)
 
-    async def answer(self, photos: Sequence[Photo]) -> tuple[Model, list[Outcome]]:
+    async def answer(
+        self, photos: Sequence[Photo], options: Options = NOTHING_MORE
+    ) -> tuple[Model, list[Outcome]]:
         """What becomes of each photo, in order, and the model that answered.
 
         Photos of one request are decoded by all threads, a few at a time, while others of them go
-        through the network; those of other requests come in between.
+        through the network; those of other requests come in between. A request that wants more
+        than answers is not run together with others.
+
+        Raises:
+            SnapshelfError: as `answer_all`.
         """
         runs = self._runs
+        if options.embedding or options.heatmap:
+            own = self._decoding.submit(answer_all, runs.model, photos, options)
+            return runs.model, await asyncio.wrap_future(own)
         starts = range(0, len(photos), DECODED_TOGETHER)
         parts: list[list[Outcome]] = [[] for _ in starts]
         numbered = iter(enumerate(starts))

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from contracts import DatasetError
 from photo import STORED_FORMATS
 from recordio_prep.catalog import SCHEMA_VERSION, joined, parted
+from recordio_prep.one_against_rest import OneAgainstRest, two_classes
 from recordio_prep.sources.source import LeftOut, Photo
 from recordio_prep.split import rank
 
@@ -43,11 +44,13 @@ def scan(sources: Mapping[str, Source], catalog: Catalog, settings: Settings) ->
     Raises:
         DatasetError: a source cannot be read, holds no photo, or categories that cannot be used.
     """
+    main, positive = sources["photos"], settings.positive
     for part, source in sources.items():
-        _list(part, source, catalog, settings.seed)
-    main = sources["photos"]
-    classes = main.classes or _categories(catalog, "photos")
-    multi_label = any(source.multi_label for source in sources.values())
+        rest = OneAgainstRest(positive) if positive else None
+        _list(part, source, catalog, settings.seed, rest)
+    occurring = main.classes or _categories(catalog, "photos")
+    classes = two_classes(positive) if positive else occurring
+    multi_label = not positive and any(source.multi_label for source in sources.values())
     if multi_label and (settings.balance or settings.cap_per_class is not None):
         raise DatasetError(
             f"{main.name}: photos with several labels, which cap and balance cannot tell apart",
@@ -64,18 +67,23 @@ def scan(sources: Mapping[str, Source], catalog: Catalog, settings: Settings) ->
     catalog.connection.commit()
 
 
-def _list(part: str, source: Source, catalog: Catalog, seed: int) -> None:
+def _list(
+    part: str, source: Source, catalog: Catalog, seed: int, rest: OneAgainstRest | None
+) -> None:
     number = catalog.count("photos")
     cursor = catalog.connection.cursor()
     for entry in tqdm(source.entries(), desc=f"Listing {part}", unit="", disable=None, leave=False):
         if isinstance(entry, LeftOut):
             catalog.leave_out(part, entry)
             continue
-        if cursor.execute(_INSERT, _row(number, part, entry, seed)).rowcount:
+        photo = rest.told(entry) if rest else entry
+        if cursor.execute(_INSERT, _row(number, part, photo, seed)).rowcount:
             number += 1
         else:
             twice = LeftOut(entry.path, "another photo of this name was listed before", photo=True)
             catalog.leave_out(part, twice)
+    if rest and part == "photos":
+        rest.check(source.name)
 
 
 def _row(number: int, part: str, photo: Photo, seed: int) -> tuple[int | str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts import PHOTO_FIT, PHOTO_FITS, PHOTO_SIZE, SPLITS, DatasetError
+from recordio_prep.one_against_rest import REST
 
 ENCODINGS = ("jpeg", "png")
 _DEFAULT_ENCODING = {"train": "jpeg", "validation": "png", "test": "png"}
@@ -31,6 +32,8 @@ class Settings:
         drop_empty: Leave out photos of a single colour.
         cap_per_class: Largest number of photos of a category, None for all.
         balance: Repeat training photos until every category has as many records as the largest.
+        positive: The one category that is told from all others, which become `other`; None to tell
+            all apart.
 
     Raises:
         DatasetError: a value outside these ranges.
@@ -47,6 +50,7 @@ class Settings:
     drop_empty: bool = False
     cap_per_class: int | None = None
     balance: bool = False
+    positive: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= MAX_SIZE:
@@ -62,6 +66,11 @@ class Settings:
         for name, value in (("shard size", self.shard_size), ("cap", self.cap_per_class)):
             if value is not None and value < 1:
                 raise DatasetError(f"{name} {value}, expected at least 1")
+        if self.positive in {"", REST}:
+            raise DatasetError(
+                f"positive category {self.positive!r}: expected a name other than {REST!r}",
+                hint=f"all other categories are called {REST!r}",
+            )
 
     def encoding_of(self, split: str) -> str:
         """How the photos of a split are packed, "jpeg" or "png"."""
@@ -81,4 +90,5 @@ class Settings:
             "drop_empty": self.drop_empty,
             "cap_per_class": self.cap_per_class,
             "balance": self.balance,
+            **({"positive": self.positive} if self.positive else {}),  # older records have none
         }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from contracts import ArtifactError, DatasetError, PhotoError
 from evaluation.answers import Answers
+from recordio_prep.one_against_rest import REST
 from recordio_prep.sources.folders import Folders
 from recordio_prep.sources.source import Photo
 
@@ -47,11 +48,16 @@ class Reply:
 def find_photos(root: Path, classes: Collection[str]) -> list[Photo]:
     """The photos of category folders, by path.
 
+    To a model that tells one category from all others (`snapshelf prepare --positive`), photos of
+    any other category are `other`.
+
     Raises:
         DatasetError: there is none, or one of a category that the model does not know.
     """
     entries = Folders(root, may_lack=True).entries()
     photos = [entry for entry in entries if isinstance(entry, Photo)]
+    if REST in classes and len(classes) == 2:  # noqa: PLR2004 - one and the rest
+        photos = [_one_or_other(photo, classes) for photo in photos]
     if not photos:
         raise DatasetError(f"Found 0 photos in {root}", hint=f"photos lie in {root}/<category>/")
     unknown = sorted({photo.categories[0] for photo in photos} - set(classes))
@@ -62,6 +68,10 @@ def find_photos(root: Path, classes: Collection[str]) -> list[Photo]:
             hint="category folders must bear the names of the model's categories",
         )
     return sorted(photos, key=lambda photo: photo.path)
+
+
+def _one_or_other(photo: Photo, classes: Collection[str]) -> Photo:
+    return photo if photo.categories[0] in classes else replace(photo, categories=(REST,))
 
 
 def ask(model: Model, root: Path, photos: Sequence[Photo]) -> Iterator[Reply]:

@@ -44,6 +44,7 @@ class Trained:
         trust: what its answers are worth.
         metrics: of the job, JSON-like; copied into the card.
         tree: each class's levels in a tree of categories, from the top down, where there is one.
+        data: which photos it was trained on, where dataset.json tells.
     """
 
     network: Any
@@ -56,6 +57,7 @@ class Trained:
     trust: Trust
     metrics: dict[str, Any]
     tree: dict[str, list[str]] | None = None
+    data: dict[str, Any] | None = None
 
 
 def write_artifact(model_dir: Path, trained: Trained) -> dict[str, Any]:
@@ -98,6 +100,7 @@ def _card(trained: Trained, version: str) -> dict[str, Any]:
         "classes": list(trained.classes),
         "multi_label": trained.settings.multi_label,
         **({"tree": trained.tree} if trained.tree else {}),
+        **({"data": trained.data} if trained.data else {}),
         "photo": trained.preparation.to_dict(),
         "threshold": trained.trust.default,
         **(trained.trust.to_card() if trained.trust.fitted else {}),

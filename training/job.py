@@ -15,7 +15,7 @@ from contracts import DEFAULT_THRESHOLD, SPLITS, TrainingError
 from evaluation.trust import Trust
 from training import checkpoint, checks
 from training.artifact import Trained, write_artifact
-from training.channels import Augmentation, open_channel, read_dataset, read_tree
+from training.channels import Augmentation, open_channel, read_data, read_dataset, read_tree
 from training.cluster import Cluster, started
 from training.effects import Situation, check_effects
 from training.fit import Fit, Inputs
@@ -68,6 +68,7 @@ class Job:
     channels: dict[str, Channel]
     classes: tuple[str, ...]
     tree: dict[str, list[str]] | None
+    data: dict[str, Any] | None
     preparation: Preparation
     start: Start
 
@@ -88,7 +89,15 @@ def _prepare(
     check_effects(settings, environment.hyperparameters(), _situation(environment, start))
     channels = _open_channels(environment, settings, preparation, len(classes), should_stop)
     checks.samples(settings, channels["train"])
-    return Job(settings, channels, classes, read_tree(folder), start.prepared(preparation), start)
+    return Job(
+        settings,
+        channels,
+        classes,
+        read_tree(folder),
+        read_data(folder),
+        start.prepared(preparation),
+        start,
+    )
 
 
 def _situation(environment: Environment, start: Start) -> Situation:
@@ -205,6 +214,7 @@ def _finish(
         trust,
         metrics,
         job.tree,
+        job.data,
     )
     card = write_artifact(environment.model_dir, trained)
     for name in fit.kept:  # the folder may also have those of a job before this one
@@ -240,6 +250,8 @@ def _examine(
     if accuracy is not None:
         metrics["test_accuracy"] = accuracy
         logger.info("Test-accuracy=%f", accuracy)
+    if examiner.calibration_errors:
+        metrics["calibration_error"] = examiner.calibration_errors
     return trust
 
 

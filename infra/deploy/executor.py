@@ -17,6 +17,7 @@ from infra.deploy.gateway import InvokePermissionService, RestApiService
 from infra.deploy.keys import ApiKeyService
 from infra.deploy.leftovers import LeftoversService
 from infra.deploy.logs import LogGroupService
+from infra.deploy.model_packages import ModelPackageService
 from infra.deploy.resources import (
     ApiKey,
     Bucket,
@@ -32,8 +33,11 @@ from infra.deploy.resources import (
     Resource,
     RestApi,
     Role,
+    RolePolicy,
+    Schedule,
 )
-from infra.deploy.roles import RoleService
+from infra.deploy.roles import RolePolicyService, RoleService
+from infra.deploy.schedules import ScheduleService
 from infra.deploy.service import Settling
 from infra.deploy.storage import BucketService, FilesService, PageConfigService
 
@@ -52,6 +56,8 @@ _SERVICES: dict[type[Resource], Callable[[Scope], Service[Any]]] = {
     Bucket: BucketService,
     Files: FilesService,
     Role: RoleService,
+    RolePolicy: RolePolicyService,
+    Schedule: ScheduleService,
     LogGroup: LogGroupService,
     Model: ModelService,
     EndpointConfig: EndpointConfigService,
@@ -154,6 +160,7 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
         return EndpointService(scope).delete(scope.endpoint, lambda text: on_step(endpoint, text))
 
     return [
+        *_nightly_deletions(scope),
         (f"bucket {scope.web_bucket}", lambda: buckets.delete(scope.web_bucket)),
         (f"API key {scope.api}", lambda: ApiKeyService(scope).delete(scope.api)),
         (f"REST API {scope.api}", lambda: RestApiService(scope).delete(scope.api)),
@@ -165,6 +172,7 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
         ("endpoints of other models", lambda: _delete_others(scope, on_step)),
         ("endpoint configurations", EndpointConfigService(scope).delete_all),
         ("models", ModelService(scope).delete_all),
+        ("registered versions", ModelPackageService(scope).delete_all),
         (
             "training logs",
             lambda: logs.delete_streams(TRAINING_LOGS, scope.training_job_prefix),
@@ -172,6 +180,18 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
         (f"role {scope.hosting_role}", lambda: roles.delete(scope.hosting_role)),
         (f"role {scope.training_role}", lambda: roles.delete(scope.training_role)),
         (f"bucket {scope.artifact_bucket}", lambda: buckets.delete(scope.artifact_bucket)),
+    ]
+
+
+def _nightly_deletions(scope: Scope) -> list[tuple[str, Callable[[], object]]]:
+    """Of the nightly job; the photos and tables, which lie in buckets of others, stay."""
+    logs, roles = LogGroupService(scope), RoleService(scope)
+    return [
+        (f"schedule {scope.nightly}", lambda: ScheduleService(scope).delete(scope.nightly)),
+        (f"function {scope.nightly}", lambda: FunctionService(scope).delete(scope.nightly)),
+        (f"log group {scope.nightly_logs}", lambda: logs.delete(scope.nightly_logs)),
+        (f"role {scope.schedule_role}", lambda: roles.delete(scope.schedule_role)),
+        (f"role {scope.nightly_role}", lambda: roles.delete(scope.nightly_role)),
     ]
 
 

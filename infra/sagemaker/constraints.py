@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 from infra.sagemaker.errors import SerializationException
 
@@ -37,6 +39,11 @@ _CLASSES = {
 }
 _CONTAINERS = ("structure", "list", "map")
 
+_CATEGORY = re.compile(r"\\p\{([LMNPSZ])\}")
+
+_ASSIGNED = (range(0x33480), range(0xE0000, 0xE0200))
+"""Code points; up to Unicode 15 all others are unassigned or for private use."""
+
 # Java's character classes, as the models' patterns use them, in Python's words.
 _JAVA_CLASSES = {
     r"\p{ASCII}": r"[\x00-\x7f]",
@@ -44,10 +51,9 @@ _JAVA_CLASSES = {
     r"\p{Print}": r"[\x20-\x7e]",
     r"\z": r"\Z",
     r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010ffff",  # surrogates, as Java counts
-    r"\p{L}": r"\w",
-    r"\p{N}": r"\d",
-    r"\p{Z}": r"\s",
     r"\p{Alnum}": "a-zA-Z0-9",
+    "${1,128}": "$",  # Java lets an end be repeated
+    "${1,256}": "$",
 }
 
 
@@ -175,7 +181,21 @@ _NESTED: dict[str, Callable[[Any, Any, str], Iterator[str]]] = {
 def _compile(pattern: str) -> re.Pattern[str]:
     for java, python in _JAVA_CLASSES.items():
         pattern = pattern.replace(java, python)
+    pattern = _CATEGORY.sub(lambda match: _categories()[match[1]], pattern)
     return re.compile(pattern, re.DOTALL)
+
+
+@functools.cache
+def _categories() -> dict[str, str]:
+    """Unicode's main categories by letter, as the inside of a class."""
+    inside: dict[str, str] = {}
+    for letter, group in itertools.groupby(
+        itertools.chain(*_ASSIGNED), lambda code: category(chr(code))[0]
+    ):
+        first, *rest = group
+        last = rest[-1] if rest else first
+        inside[letter] = f"{inside.get(letter, '')}\\U{first:08x}-\\U{last:08x}"
+    return inside
 
 
 def _join(path: str, member: str) -> str:

@@ -20,6 +20,7 @@ from contracts import BASE_DIR_VARIABLE
 from infra.images import PROJECT_ROOT
 from infra.memory import GIBIBYTE, watch
 from infra.processes import signal_group, spawn
+from infra.sagemaker.cloud_clients import SECRET_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -240,5 +241,5 @@ def aws_environment(endpoint_url: str, *, region: str, account: str) -> dict[str
         "AWS_DEFAULT_REGION": region,
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_ACCESS_KEY_ID": account,
-        "AWS_SECRET_ACCESS_KEY": "test",  # everybody's on loopback clouds
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
     }

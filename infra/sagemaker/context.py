@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from infra.images import ImageRegistry
     from infra.sagemaker.alarms import Alarms
+    from infra.sagemaker.cloud_metrics import MetricSink
     from infra.sagemaker.containers import LayoutMode
     from infra.sagemaker.documents import DocumentStore
-    from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
     from infra.sagemaker.notifications import Topics
     from infra.sagemaker.object_store import ObjectStore

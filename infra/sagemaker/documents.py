@@ -14,6 +14,8 @@ Document = dict[str, Any]
 TRAINING_JOB = "training-job"
 TRANSFORM_JOB = "transform-job"
 MODEL = "model"
+MODEL_PACKAGE = "model-package"
+MODEL_PACKAGE_GROUP = "model-package-group"
 ENDPOINT_CONFIG = "endpoint-config"
 ENDPOINT = "endpoint"
 ASYNC_REQUEST = "async-request"
@@ -22,6 +24,8 @@ KINDS = (
     TRAINING_JOB,
     TRANSFORM_JOB,
     MODEL,
+    MODEL_PACKAGE,
+    MODEL_PACKAGE_GROUP,
     ENDPOINT_CONFIG,
     ENDPOINT,
     ASYNC_REQUEST,
@@ -40,8 +44,9 @@ class DocumentStore:
     """Documents by kind and name: read once, kept in memory, written through atomically.
 
     A name has passed the service model's pattern (letters, digits, hyphens), so it is a safe file
-    name. Members that the API does not know (`Tags`, and others of ours) never leave the store,
-    since answers are filtered by the service model.
+    name; the slash before a model package's version becomes a dot there. Members that the API does
+    not know (`Tags`, and others of ours) never leave the store, since answers are filtered by the
+    service model.
     """
 
     def __init__(self, folder: Path, *, region: str, account: str) -> None:
@@ -57,7 +62,10 @@ class DocumentStore:
             for leftover in folder.glob("*.part"):
                 leftover.unlink()
             documents.update(
-                {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+                {
+                    path.stem.replace(".", "/"): json.loads(path.read_text())
+                    for path in folder.glob("*.json")
+                }
             )
 
     def arn(self, kind: str, name: str) -> str:
@@ -82,7 +90,7 @@ class DocumentStore:
 
     def put(self, kind: str, name: str, document: Document) -> None:
         """Store a document: on disk it is the old one or the new one, never a part."""
-        path = self._folder / kind / f"{name}.json"
+        path = self._path(kind, name)
         part = path.with_suffix(".part")
         part.write_text(json.dumps(document))
         part.replace(path)
@@ -90,5 +98,8 @@ class DocumentStore:
 
     def delete(self, kind: str, name: str) -> None:
         """Forget a document."""
-        (self._folder / kind / f"{name}.json").unlink(missing_ok=True)
+        self._path(kind, name).unlink(missing_ok=True)
         self._documents[kind].pop(name, None)
+
+    def _path(self, kind: str, name: str) -> Path:
+        return self._folder / kind / f"{name.replace('/', '.')}.json"

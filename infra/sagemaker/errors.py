@@ -32,6 +32,13 @@ class ResourceInUse(ServiceError):  # noqa: N818 - AWS's name
     status = 400
 
 
+class ConflictException(ServiceError):  # noqa: N818 - AWS's name
+    """Something else still needs the resource."""
+
+    code = "ConflictException"
+    status = 400
+
+
 class ResourceLimitExceeded(ServiceError):  # noqa: N818 - AWS's name
     """A quota does not allow as much."""
 

@@ -39,7 +39,7 @@ def page(
 
     def sort_key(document: Document) -> list[Any]:
         value = document[sort_by if sort_by == "CreationTime" else f"{kind}{sort_by}"]
-        return [value, document[f"{kind}Name"]]
+        return [value, document[f"{kind}Arn"]]  # versions of a model package have one name
 
     matching = [one for one in documents if _matches(one, request, kind)]
     matching.sort(key=sort_key, reverse=descending)

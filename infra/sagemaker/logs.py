@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.sagemaker.cloud_clients import ONCE, cloud_client
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from mypy_boto3_logs.client import CloudWatchLogsClient
@@ -63,13 +63,8 @@ class CloudWatchLogs:
     """CloudWatch Logs, wherever `endpoint_url` says it is."""
 
     def __init__(self, endpoint_url: str, *, region: str, account: str) -> None:
-        self._client: CloudWatchLogsClient = boto3.client(
-            "logs",
-            endpoint_url=endpoint_url,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="local",  # noqa: S106 - a loopback cloud checks none
-            config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10),
+        self._client: CloudWatchLogsClient = cloud_client(
+            "logs", endpoint_url, ONCE, region=region, account=account
         )
 
     def put(self, group: str, stream: str, lines: list[str]) -> bool:
@@ -106,6 +101,7 @@ class LogFollower:
 
     With `rotate`, a long file is emptied once all of it has been shipped. A file `ledger` remembers
     how much has been: the next follower of the same log and the same ledger begins there.
+    `on_lines` gets, in a thread, the lines that have been shipped, each once.
     """
 
     path: Path
@@ -115,6 +111,7 @@ class LogFollower:
     threads: Threads
     rotate: bool = False
     ledger: Path | None = None
+    on_lines: Callable[[list[str]], None] | None = None
     _offset: int = 0
     _lock: Lock = field(default_factory=Lock)
 
@@ -147,6 +144,8 @@ class LogFollower:
             if not consumed or (lines and not self.sink.put(self.group, self.stream, lines)):
                 return
             self._offset += consumed
+            if self.on_lines:
+                self.on_lines(lines)
             if self.rotate and self._offset >= ROTATE_BYTES:
                 self._empty()
             if self.ledger:

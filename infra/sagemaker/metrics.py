@@ -1,4 +1,4 @@
-"""A training job's final metrics: the last match of each of its regular expressions in its log."""
+"""A training job's metrics: what its regular expressions find in its log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from infra.sagemaker.documents import now
 from infra.sagemaker.errors import ValidationException
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -28,16 +29,25 @@ def check_definitions(definitions: list[dict[str, str]]) -> None:
             ) from None
 
 
-def final_metrics(log: Path, definitions: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """MetricData of every metric that the log gives a number for; its first group is the number."""
-    last: dict[str, float] = {}
-    patterns = {one["Name"]: re.compile(one["Regex"]) for one in definitions}
-    with log.open(errors="replace") as lines:
+class Patterns:
+    """The regular expressions of a job; the first group of each is its metric's number."""
+
+    def __init__(self, definitions: list[dict[str, str]]) -> None:
+        self._patterns = {one["Name"]: re.compile(one["Regex"]) for one in definitions}
+
+    def find(self, lines: Iterable[str]) -> Iterator[tuple[str, float]]:
+        """Each metric's name and value, where a line tells one."""
         for line in lines:
-            for name, pattern in patterns.items():
+            for name, pattern in self._patterns.items():
                 value = _number(pattern.search(line))
                 if value is not None:
-                    last[name] = value
+                    yield name, value
+
+
+def final_metrics(log: Path, definitions: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """MetricData of every metric that the log gives a number for: the last one."""
+    with log.open(errors="replace") as lines:
+        last = dict(Patterns(definitions).find(lines))
     moment = now()
     return [
         {"MetricName": name, "Value": value, "Timestamp": moment} for name, value in last.items()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts import DeployError
+from infra.sagemaker.cloud_clients import STEADY, cloud_client
 
 
 class NotificationError(DeployError):
@@ -32,13 +31,8 @@ class SnsTopics:
     """SNS, wherever `endpoint_url` says it is."""
 
     def __init__(self, endpoint_url: str, *, region: str, account: str) -> None:
-        self._client: Any = boto3.client(
-            "sns",
-            endpoint_url=endpoint_url,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="local",  # noqa: S106 - a loopback cloud checks none
-            config=Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5),
+        self._client: Any = cloud_client(
+            "sns", endpoint_url, STEADY, region=region, account=account
         )
 
     def publish(self, topic_arn: str, message: str) -> None:

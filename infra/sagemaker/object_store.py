@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-import boto3
 from boto3.exceptions import Boto3Error
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts import DeployError
+from infra.sagemaker.cloud_clients import STEADY, cloud_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,18 +98,8 @@ class S3ObjectStore:
     """S3 itself, wherever `endpoint_url` says it is."""
 
     def __init__(self, endpoint_url: str, *, region: str, account: str) -> None:
-        # Loopback clouds take a 12-digit access key for the account. Path style: no DNS is needed.
-        self._client: S3Client = boto3.client(
-            "s3",
-            endpoint_url=endpoint_url,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="local",  # noqa: S106 - a loopback cloud checks none
-            config=Config(
-                s3={"addressing_style": "path"},
-                retries={"mode": "standard", "total_max_attempts": 3},
-                connect_timeout=5,
-            ),
+        self._client: S3Client = cloud_client(
+            "s3", endpoint_url, STEADY, region=region, account=account
         )
 
     def reachable(self) -> bool:

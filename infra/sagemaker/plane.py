@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING
 from infra.images import ImageRegistry
 from infra.sagemaker.alarms import CloudWatchAlarms
 from infra.sagemaker.async_inference import AsyncInference
+from infra.sagemaker.cloud_metrics import CloudMetrics, CloudWatchMetrics
 from infra.sagemaker.containers import layout_mode
 from infra.sagemaker.context import PlaneContext, Timing
 from infra.sagemaker.documents import DocumentStore
 from infra.sagemaker.endpoint_configs import EndpointConfigs
-from infra.sagemaker.endpoint_metrics import CloudWatchMetrics, EndpointMetrics
 from infra.sagemaker.endpoints import Endpoints
 from infra.sagemaker.forwarding import Forwarder
 from infra.sagemaker.invocations import Invocations
 from infra.sagemaker.live_endpoints import LiveEndpoints
 from infra.sagemaker.logs import CloudWatchLogs
+from infra.sagemaker.model_package_groups import ModelPackageGroups
+from infra.sagemaker.model_packages import ModelPackages
 from infra.sagemaker.models import Models
 from infra.sagemaker.notifications import SnsTopics
 from infra.sagemaker.object_store import S3ObjectStore
+from infra.sagemaker.observations import TRAINING_NAMESPACE, TRANSFORM_NAMESPACE
 from infra.sagemaker.protocol import SageMakerApp
 from infra.sagemaker.scalable_targets import ScalableTargets
 from infra.sagemaker.scaler import Scaler
@@ -37,8 +40,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.sagemaker.alarms import Alarms
+    from infra.sagemaker.cloud_metrics import MetricSink
     from infra.sagemaker.containers import LayoutMode
-    from infra.sagemaker.endpoint_metrics import MetricSink
     from infra.sagemaker.logs import LogSink
     from infra.sagemaker.notifications import Topics
     from infra.sagemaker.object_store import ObjectStore
@@ -108,12 +111,18 @@ class SageMakerPlane:
         self._training_jobs = TrainingJobs(self._context)
         self._transform_jobs = TransformJobs(self._context)
         self._live = LiveEndpoints(self._context)
-        self._metrics = EndpointMetrics(self._context, self._live)
+        jobs = {
+            TRAINING_NAMESPACE: self._training_jobs.runs,
+            TRANSFORM_NAMESPACE: self._transform_jobs.runs,
+        }
+        self._metrics = CloudMetrics(self._context, self._live, jobs)
         self._restoring: asyncio.Task[None] | None = None
         parts = (
             self._training_jobs,
             self._transform_jobs,
             Models(self._context),
+            ModelPackageGroups(self._context.store),
+            ModelPackages(self._context),
             EndpointConfigs(self._context),
             Endpoints(self._context, self._live),
             Tags(self._context.store),
@@ -150,7 +159,8 @@ class SageMakerPlane:
         await self._scaler.close()
         await self._asynchronous.close()
         await self._shadowing.close()
-        parts = (self._metrics, self._training_jobs, self._transform_jobs, self._live)
+        jobs = (self._training_jobs.runs, self._transform_jobs.runs)
+        parts = (self._metrics, *jobs, self._live)
         await asyncio.gather(*(part.close() for part in parts))
         self._context.threads.close()
         self._context.log_threads.close()
@@ -160,5 +170,5 @@ class SageMakerPlane:
         while not await self._context.threads.run(self._context.objects.reachable):  # noqa: ASYNC110 - S3 sends no events
             await asyncio.sleep(STORAGE_POLL)
         await self._live.restore()
-        await self._training_jobs.restore()
-        await self._transform_jobs.restore()
+        await self._training_jobs.runs.restore()
+        await self._transform_jobs.runs.restore()

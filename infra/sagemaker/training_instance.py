@@ -12,6 +12,7 @@ from infra.sagemaker.containers import Container, ContainerSpec
 from infra.sagemaker.documents import TRAINING_JOB, Document, now
 from infra.sagemaker.instance_types import OUT_OF_MEMORY, memory_limit
 from infra.sagemaker.logs import TRAINING_GROUP, LogFollower, tail
+from infra.sagemaker.metrics import Patterns
 from infra.sagemaker.object_store import S3Location
 from infra.sagemaker.training_checkpoints import CheckpointMirror
 from infra.sagemaker.training_hosts import ADDRESSES_VARIABLE, addresses, hosts_file
@@ -52,6 +53,7 @@ class Instance:
         self.base: Path = self.folder / "ml"
         self.log: Path = self.folder / "container.log"
         self.mirror: CheckpointMirror | None = None
+        self._patterns = Patterns(job["AlgorithmSpecification"].get("MetricDefinitions", []))
         self._pipes: list[ChannelPipe] = []
         self._container: Container | None = None
 
@@ -59,6 +61,10 @@ class Instance:
     def name(self) -> str:
         """SageMaker's name for the host."""
         return self._host.name
+
+    def session(self) -> int | None:
+        """Of the container's processes; None before it has been started."""
+        return self._container.session if self._container else None
 
     def make_folder(self, *, keep: bool) -> None:
         """Begin anew; with `keep`, leave everything that an interrupted run made. Blocks.
@@ -176,8 +182,19 @@ class Instance:
         stream = f"{self._job['TrainingJobName']}/{self.name}-{int(now())}"
         context, ledger = self._context, self.folder / "shipped"
         return LogFollower(
-            self.log, TRAINING_GROUP, stream, context.logs, context.log_threads, ledger=ledger
+            self.log,
+            TRAINING_GROUP,
+            stream,
+            context.logs,
+            context.log_threads,
+            ledger=ledger,
+            on_lines=self._note_metrics,
         )
+
+    def _note_metrics(self, lines: list[str]) -> None:
+        """Called in a thread."""
+        for metric, value in self._patterns.find(lines):
+            self._context.observations.trained(self._job["TrainingJobName"], metric, value)
 
     def _spec(self) -> ContainerSpec:
         context, job = self._context, self._job

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from contracts import DeployError
 from infra.images import TRAIN
 from infra.sagemaker.documents import TRAINING_JOB, Document, now
 from infra.sagemaker.errors import ResourceInUse, ValidationException
+from infra.sagemaker.job_runs import JobRuns
 from infra.sagemaker.listing import page
 from infra.sagemaker.metrics import check_definitions
 from infra.sagemaker.object_store import StorageError
@@ -24,16 +23,13 @@ if TYPE_CHECKING:
 DEFAULT_RUNTIME_SECONDS = 86_400
 """MaxRuntimeInSeconds where the request gives none (API reference, StoppingCondition)."""
 
-UNFINISHED = ("InProgress", "Stopping")
-
 
 class TrainingJobs:
-    """Training jobs: their documents, and the runs that are under way."""
+    """Training jobs: their documents, and their runs."""
 
     def __init__(self, context: PlaneContext) -> None:
         self._context = context
-        self._runs: dict[str, TrainingRun] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.runs = JobRuns(context, TRAINING_JOB, "TrainingJob", TrainingRun)
 
     def operations(self) -> Operations:
         """The operations that this class answers."""
@@ -43,26 +39,6 @@ class TrainingJobs:
             "ListTrainingJobs": self.list_page,
             "StopTrainingJob": self.stop_job,
         }
-
-    async def restore(self) -> None:
-        """Run again what the plane's end interrupted; clear away what belongs to no job."""
-        folder = self._context.work / TRAINING_JOB
-        jobs = self._context.store.all(TRAINING_JOB)
-        unfinished = {
-            job["TrainingJobName"]: job for job in jobs if job["TrainingJobStatus"] in UNFINISHED
-        }
-        for left in folder.iterdir() if folder.exists() else ():
-            if left.name not in unfinished:
-                await self._context.threads.run(shutil.rmtree, left, ignore_errors=True)
-        for name, job in unfinished.items():
-            if name not in self._runs:
-                self._start(job, resumed=True)
-
-    async def close(self) -> None:
-        """End every container; the jobs stay unfinished and are run again by `restore`."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """Check everything that can be checked before the job starts, then start it."""
@@ -96,7 +72,7 @@ class TrainingJobs:
         }
         job["StoppingCondition"].setdefault("MaxRuntimeInSeconds", DEFAULT_RUNTIME_SECONDS)
         store.put(TRAINING_JOB, name, job)
-        self._start(job)
+        self.runs.start(job)
         return {"TrainingJobArn": arn}
 
     async def describe(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -115,23 +91,8 @@ class TrainingJobs:
 
     async def stop_job(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask a running job to end; one that is stopping already is left to it."""
-        job = self._find(request["TrainingJobName"])
-        status = job["TrainingJobStatus"]
-        if status not in UNFINISHED:
-            raise ValidationException(
-                f"The request was rejected because the training job is in status {status}."
-            )
-        if status == "InProgress":
-            self._runs[job["TrainingJobName"]].stop()
+        self.runs.stop(self._find(request["TrainingJobName"]))
         return {}
-
-    def _start(self, job: Document, *, resumed: bool = False) -> None:
-        name = job["TrainingJobName"]
-        self._runs[name] = run = TrainingRun(self._context, job, resumed=resumed)
-        task = asyncio.create_task(run.run(), name=f"training job {name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: self._runs.pop(name, None))
 
     def _find(self, name: str) -> Document:
         job = self._context.store.get(TRAINING_JOB, name)

@@ -50,18 +50,23 @@ class TrainingRun:
             for host in hosts
         ]
         if resumed and job["TrainingJobStatus"] == "Stopping":
-            self._stop_requested.set()
+            self.stop()
 
     def stop(self) -> None:
         """Ask the containers to end; what they have made so far is uploaded."""
         self._job["TrainingJobStatus"] = "Stopping"
-        self._advance("Stopping", "Stopping the training job")
+        if self._job["SecondaryStatus"] != "Stopping":
+            self._advance("Stopping", "Stopping the training job")
         self._stop_requested.set()
 
     def _note_pipe_error(self, error: Exception) -> None:
         """Called in a pipe's thread."""
         self._pipe_error = error
         self._loop.call_soon_threadsafe(self._pipe_failed.set)
+
+    def sessions(self) -> dict[str, int]:
+        """See Run."""
+        return {one.name: pid for one in self._instances if (pid := one.session())}
 
     async def run(self) -> None:
         """Take the job to its end.

@@ -82,6 +82,10 @@ class TransformInstance:
         """Let the container have that many requests at once: each of them takes one of `slots`."""
         self.concurrent, self.slots = concurrent, asyncio.Semaphore(concurrent)
 
+    def session(self) -> int | None:
+        """Of the container's processes; None before it has been started."""
+        return self._container.session if self._container else None
+
     @contextlib.asynccontextmanager
     async def logged(self) -> AsyncIterator[None]:
         """Ship both logs; their streams are named as AWS's (developer guide, *Log Groups*)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from contracts import SnapshelfError
 from infra.sagemaker.documents import TRANSFORM_JOB, Document, now
-from infra.sagemaker.models import place_model
+from infra.sagemaker.model_containers import place_model
 from infra.sagemaker.object_store import S3Location, StorageError
 from infra.sagemaker.training_sources import FILE, ChannelSource, StoredObject, stored_objects
 from infra.sagemaker.transform_instance import (
@@ -70,6 +70,10 @@ class TransformRun:
         self._job["TransformJobStatus"] = "Stopping"
         self._save()
         self._stop_requested.set()
+
+    def sessions(self) -> dict[str, int]:
+        """See Run."""
+        return {one.name: pid for one in self._instances if (pid := one.session())}
 
     async def run(self) -> None:
         """Take the job to its end.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.sagemaker.models import artifact_uri, find_model, model_container
+from infra.sagemaker.model_containers import artifact_uri, model_container
+from infra.sagemaker.models import find_model
 
 if TYPE_CHECKING:
     from infra.sagemaker.context import PlaneContext

@@ -12,7 +12,7 @@ from infra.sagemaker.demand import Demand
 from infra.sagemaker.errors import ServiceUnavailable
 from infra.sagemaker.instance_types import memory_limit
 from infra.sagemaker.instances import Instance, InstanceSetting
-from infra.sagemaker.models import place_model
+from infra.sagemaker.model_containers import place_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

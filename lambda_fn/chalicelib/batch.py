@@ -33,8 +33,8 @@ ANSWERING_SECONDS = 2.0
 """What is left of that for the reply itself, its way back included."""
 
 MAX_IMAGES = 20_000
-"""Most photos of one request: what is wrong with each still fits into a reply of 6 MB. Photos of 28
-pixels fill a request's 6 MB with fewer.
+"""Most photos of one request: what is wrong with each, or what is said of it in detail, still fits
+into a reply of 6 MB. Photos of 28 pixels fill a request's 6 MB with fewer.
 """
 
 CONCURRENCY = 8
@@ -167,6 +167,21 @@ def read_bad_photos(query: Mapping[str, str] | None) -> bool:
             hint="leave it out to have the whole batch refused",
         )
     return text == "null"
+
+
+def read_details(query: Mapping[str, str] | None) -> bool:
+    """Whether the query's `details` asks for more than the numbers (`true`, `false`).
+
+    Raises:
+        BadRequestError: it is neither.
+    """
+    text = (query or {}).get("details", "false")
+    if text not in {"true", "false"}:
+        raise BadRequestError(
+            f"details={text[:20]!r}: expected true or false",
+            hint="leave it out for the numbers alone",
+        )
+    return text == "true"
 
 
 def _images_member(body: bytes) -> list[str]:

@@ -54,6 +54,8 @@ In between botocore's standard mode waits, where the endpoint is throttled, a ra
 then of 2 s (full jitter: those that were refused together do not come back together).
 """
 
+HEATMAP_MEMBERS = ("category", "method", "png")
+
 LONGEST_WAITS = 3.0
 """Seconds that those two waits take at most."""
 
@@ -64,7 +66,7 @@ class Prediction:
 
     `verdict` is a label, NO_VERDICT with a `reason`, or None where the model's artifact is not
     calibrated: the threshold alone decides then. `indices` are the classes' numbers where not all
-    are told.
+    are told. `embedding` and `heatmap` (HEATMAP_MEMBERS; `png` in base64) are there if asked for.
     """
 
     probabilities: tuple[float, ...]
@@ -76,6 +78,8 @@ class Prediction:
     verdict: str | None = None
     reason: str | None = None
     indices: tuple[int, ...] = ()
+    embedding: tuple[float, ...] | None = None
+    heatmap: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         if not self.labels or len(self.labels) != len(self.probabilities):
@@ -125,15 +129,21 @@ class Endpoint:
         self._card: dict[str, Any] | None = None
         self._takes_lines = True
 
-    def classify(self, photo: Photo) -> Prediction:
+    def classify(self, photo: Photo, attributes: str = "") -> Prediction:
         """The model's probabilities for `photo`.
+
+        Args:
+            photo: to classify.
+            attributes: CustomAttributes that ask for more.
 
         Raises:
             RefusedPhotoError: the model cannot read the photo; the client's fault.
             EndpointError: everything else; not the client's fault.
         """
         started = time.perf_counter()
-        reply = self._invoke(photo.data, photo.content_type, accept=JSON_VERBOSE)
+        reply = self._invoke(
+            photo.data, photo.content_type, accept=JSON_VERBOSE, attributes=attributes
+        )
         return self._prediction(reply, (time.perf_counter() - started) * 1000)
 
     def classify_many(self, photos: Sequence[Photo]) -> list[Prediction | SnapshelfError]:
@@ -187,6 +197,8 @@ class Endpoint:
                 verdict=_text(reply.get("verdict")),
                 reason=_text(reply.get("reason")),
                 indices=tuple(int(index) for index in reply.get("indices", ())),
+                embedding=_numbers(reply.get("embedding")),
+                heatmap=_texts(reply.get("heatmap")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise unreadable_reply(self.name) from error
@@ -257,3 +269,11 @@ def connect(name: str) -> Endpoint:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def _numbers(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else tuple(float(value) for value in values)
+
+
+def _texts(members: Any) -> dict[str, str] | None:
+    return None if members is None else {name: str(members[name]) for name in HEATMAP_MEMBERS}

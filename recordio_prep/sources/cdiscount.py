@@ -82,10 +82,11 @@ class Cdiscount(ClassesThatOccur, SingleLabel):
                 product = document.product()
                 census.count(product)
                 if isinstance(product, str):
-                    place = printable(f"{self.path.name}@{document.offset}")
-                    yield LeftOut(place, product, photo=True)
+                    yield _left_out(self.path, document, product)
+                elif product.category is None:
+                    yield _left_out(self.path, document, _NO_CATEGORY)
                 else:
-                    yield from _photos(document, product, version)
+                    yield from _photos(document, product, product.category, version)
         census.check()
 
     def read(self, locator: str) -> bytes:
@@ -107,12 +108,24 @@ class Cdiscount(ClassesThatOccur, SingleLabel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Product:
-    """What a document says; a picture that is not bytes is None."""
+class Product:
+    """What a document says; a picture that is not bytes is None, and so is no category."""
 
     id: int
-    category: str
+    category: str | None
     pictures: tuple[bytes | None, ...]
+
+
+def read_products(path: Path) -> Iterator[Product | LeftOut]:
+    """Every product of a file, with or without a category, in the file's order, one by one.
+
+    Raises:
+        DatasetError: the file cannot be read, or is damaged from some document on.
+    """
+    with opened_file(path) as file:
+        for document in _documents(path, file):
+            product = document.product()
+            yield _left_out(path, document, product) if isinstance(product, str) else product
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +136,7 @@ class _Document:
     length: int
     data: bytes
 
-    def product(self) -> _Product | str:
+    def product(self) -> Product | str:
         """The product, or why there is none."""
         if len(self.data) < self.length:
             return (
@@ -146,13 +159,15 @@ class _Census:
     without_category: int = 0
     unknown: set[str] = field(default_factory=set)
 
-    def count(self, product: _Product | str) -> None:
-        if isinstance(product, _Product):
-            self.with_category += 1
-            if self.tree and product.category not in self.tree:
-                self.unknown.add(product.category)
-        elif product == _NO_CATEGORY:
+    def count(self, product: Product | str) -> None:
+        if not isinstance(product, Product):
+            return
+        if product.category is None:
             self.without_category += 1
+            return
+        self.with_category += 1
+        if self.tree and product.category not in self.tree:
+            self.unknown.add(product.category)
         if len(self.unknown) > _MAX_UNKNOWN:  # no slip, another table: no need to read on
             self.check()
 
@@ -187,17 +202,15 @@ def _documents(path: Path, file: BinaryIO) -> Iterator[_Document]:
         offset += len(data)
 
 
-def _product(fields: Mapping[str, Any]) -> _Product | str:
+def _product(fields: Mapping[str, Any]) -> Product | str:
     number, category = _number(fields.get("_id")), _number(fields.get("category_id"))
     if number is None:
         return f"_id {_shown(fields.get('_id'))}, expected a whole number from 0"
-    if fields.get("category_id") is None:
-        return _NO_CATEGORY
-    if category is None:
+    if category is None and fields.get("category_id") is not None:
         return f"category_id {_shown(fields['category_id'])}, expected a whole number from 0"
     images = fields.get("imgs")
     pictures = map(_picture, images if isinstance(images, list) else ())
-    return _Product(number, str(category), tuple(pictures))
+    return Product(number, None if category is None else str(category), tuple(pictures))
 
 
 def _picture(image: object) -> bytes | None:
@@ -207,17 +220,21 @@ def _picture(image: object) -> bytes | None:
     )  # bson's Binary is a kind of bytes
 
 
-def _photos(document: _Document, product: _Product, version: str) -> Iterator[Entry]:
+def _left_out(path: Path, document: _Document, reason: str) -> LeftOut:
+    return LeftOut(printable(f"{path.name}@{document.offset}"), reason, photo=True)
+
+
+def _photos(document: _Document, product: Product, category: str, version: str) -> Iterator[Entry]:
     if not product.pictures:
-        yield LeftOut(f"{product.category}/{product.id}", "a product without photos", photo=True)
+        yield LeftOut(f"{category}/{product.id}", "a product without photos", photo=True)
     for n, picture in enumerate(product.pictures):
-        path = f"{product.category}/{product.id}-{n}.jpg"
+        path = f"{category}/{product.id}-{n}.jpg"
         if picture is None:
             yield LeftOut(path, "no picture in it", photo=True)
             continue
         yield Photo(
             path=path,
-            categories=(product.category,),
+            categories=(category,),
             size=len(picture),
             version=version,
             locator=f"{document.offset}:{document.length}:{n}",

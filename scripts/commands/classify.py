@@ -12,7 +12,7 @@ import httpx
 
 from contracts import ANY_IMAGE, LAMBDA_PAYLOAD_BYTES, EndpointError, PhotoError, SnapshelfError
 from infra.deploy.deployment import describe_deployment
-from scripts.commands.deploy import with_target
+from scripts.target_options import with_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import click
 
 from infra.deploy.templates.packaging import FORMATS, write_package
 from infra.targets import resolve_target
-from scripts.commands.deploy import with_model
+from scripts.model_options import with_model
 
 if TYPE_CHECKING:
     from infra.deploy.options import DeployOptions

@@ -85,6 +85,11 @@ _SHOWN_CLASSES = 30
     help="Repeat training photos until every category has as many as the largest.",
 )
 @click.option(
+    "--positive",
+    metavar="CATEGORY",
+    help="Tell this category from all others, which become `other`: two categories in all.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Processes that encode.  [default: one for each core]",

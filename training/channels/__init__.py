@@ -2,7 +2,13 @@
 
 from training.channels.augmentation import AUGMENTATIONS, Augmentation
 from training.channels.channel import Channel
-from training.channels.dataset import IMAGENET_MEAN, IMAGENET_STD, read_dataset, read_tree
+from training.channels.dataset import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    read_data,
+    read_dataset,
+    read_tree,
+)
 from training.channels.epochs import Batch
 from training.channels.opening import open_channel
 
@@ -14,6 +20,7 @@ __all__ = [
     "Batch",
     "Channel",
     "open_channel",
+    "read_data",
     "read_dataset",
     "read_tree",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts import CROP, DATASET_FILE, PHOTO_FIT, TrainingError
 from photo import Preparation
@@ -70,6 +70,19 @@ def read_dataset(
             "resize=%d has no effect: the records were prepared by fit %s", resize, preparation.fit
         )
     return classes, preparation
+
+
+def read_data(folder: Path) -> dict[str, Any] | None:
+    """What a model card says of the photos that a network was trained on; None where nobody knows.
+
+    Returns:
+        `fingerprint`, dataset.json's own, and `seed`, which the split depends on.
+    """
+    path = folder / DATASET_FILE
+    document = json.loads(path.read_text()) if path.exists() else {}
+    if "fingerprint" not in document:
+        return None
+    return {name: document[name] for name in ("fingerprint", "seed") if name in document}
 
 
 def read_tree(folder: Path) -> dict[str, list[str]] | None:

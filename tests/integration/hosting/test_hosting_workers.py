@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from colour_artifacts import colour_network
+from colour_artifacts import colour_card, colour_network
 from onnx import helper, numpy_helper
 from PIL import Image
 from served_process import ROOT, asking
@@ -85,6 +85,19 @@ def test_workers_share_the_weights(serve, make_artifact, red_photo):
     workers = served.children()
     assert len(workers) == 2
     assert max(map(own_megabytes, workers)) < WEIGHTS_MB / 2
+
+
+def test_workers_pass_over_a_runtime_that_does_not_survive_the_fork(
+    serve, make_artifact, red_photo
+):
+    """Though the card has it first: they answer by the next, and the log says why."""
+    order = ["openvino-fp32", "onnxruntime-fp32"]
+    card = colour_card(runtimes={"order": order})
+    served = serve(make_artifact(card), SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    assert served.post(red_photo).status_code == 200
+    log = served.log.read_text()
+    assert "openvino-fp32 is passed over: several workers cannot share openvino" in log
+    assert "3 classes, by onnxruntime-fp32" in log
 
 
 def test_a_worker_that_dies_is_replaced(served, red_photo):

@@ -5,14 +5,8 @@ import base64
 import re
 
 import pytest
-from sagemaker_stand_ins import (
-    AwsError,
-    MemoryObjects,
-    make_config,
-    make_endpoint,
-    make_model,
-    running_plane,
-)
+from sagemaker_memory import MemoryObjects
+from sagemaker_plane import AwsError, make_config, make_endpoint, make_model, running_plane
 
 from infra.sagemaker import async_requests, async_work
 

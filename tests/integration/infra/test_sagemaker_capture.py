@@ -6,7 +6,8 @@ import json
 import re
 
 import pytest
-from sagemaker_stand_ins import QUICK, AwsError, MemoryObjects, make_endpoint, running_plane
+from sagemaker_memory import MemoryObjects
+from sagemaker_plane import QUICK, AwsError, make_endpoint, running_plane
 
 from infra.sagemaker import capture
 

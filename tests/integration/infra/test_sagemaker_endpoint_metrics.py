@@ -5,9 +5,10 @@ import os
 from collections import Counter
 
 import pytest
-from sagemaker_stand_ins import QUICK, AwsError, MemoryMetrics, make_endpoint, running_plane
+from sagemaker_memory import MemoryMetrics
+from sagemaker_plane import QUICK, AwsError, make_endpoint, running_plane
 
-from infra.sagemaker import endpoint_metrics
+from infra.sagemaker import cloud_metrics
 
 pytestmark = pytest.mark.anyio
 
@@ -74,7 +75,7 @@ async def test_beyond_their_bound_metrics_are_left_out_and_the_log_says_so(
     tmp_path, monkeypatch, caplog
 ):
     """A cloud without CloudWatch must not fill the memory."""
-    monkeypatch.setattr(endpoint_metrics, "MAX_KEPT", 2)
+    monkeypatch.setattr(cloud_metrics, "MAX_KEPT", 2)
     metrics = MemoryMetrics()
     metrics.up = False
     async with running_plane(tmp_path, metrics=metrics) as client:

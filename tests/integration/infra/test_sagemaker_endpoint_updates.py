@@ -4,7 +4,7 @@ import asyncio
 import collections
 
 import pytest
-from sagemaker_stand_ins import AwsError, make_config, make_endpoint, make_model, running_plane
+from sagemaker_plane import AwsError, make_config, make_endpoint, make_model, running_plane
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,7 @@
 import collections
 
 import pytest
-from sagemaker_stand_ins import AwsError, make_config, make_endpoint, make_model
+from sagemaker_plane import AwsError, make_config, make_endpoint, make_model
 
 pytestmark = pytest.mark.anyio
 

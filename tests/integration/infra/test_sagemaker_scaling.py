@@ -3,14 +3,8 @@
 import asyncio
 
 import pytest
-from sagemaker_stand_ins import (
-    AwsError,
-    MemoryObjects,
-    make_config,
-    make_endpoint,
-    make_model,
-    running_plane,
-)
+from sagemaker_memory import MemoryObjects
+from sagemaker_plane import AwsError, make_config, make_endpoint, make_model, running_plane
 
 pytestmark = pytest.mark.anyio
 

@@ -4,13 +4,8 @@ import asyncio
 import dataclasses
 
 import pytest
-from sagemaker_stand_ins import (
-    QUICK,
-    AwsError,
-    MemoryObjects,
-    make_model,
-    running_plane,
-)
+from sagemaker_memory import MemoryObjects
+from sagemaker_plane import QUICK, AwsError, make_model, running_plane
 
 from infra.sagemaker import serverless
 

@@ -6,14 +6,8 @@ import json
 import re
 
 import pytest
-from sagemaker_stand_ins import (
-    AwsError,
-    MemoryMetrics,
-    MemoryObjects,
-    make_config,
-    make_model,
-    running_plane,
-)
+from sagemaker_memory import MemoryMetrics, MemoryObjects
+from sagemaker_plane import AwsError, make_config, make_model, running_plane
 
 from infra.sagemaker import shadowing
 

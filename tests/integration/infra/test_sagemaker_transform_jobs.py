@@ -6,8 +6,9 @@ import json
 import struct
 
 import pytest
-from sagemaker_stand_ins import AwsError, MemoryLogs, MemoryObjects, running_plane
-from transform_stand_ins import (
+from sagemaker_memory import MemoryLogs, MemoryObjects
+from sagemaker_plane import AwsError, running_plane
+from sagemaker_transform import (
     batch_image,
     ended,
     make_batch_model,

@@ -5,16 +5,8 @@ import itertools
 import pytest
 from botocore.parsers import create_parser
 from sagemaker_operations import OFFERED, RUNTIME_OFFERED
-from sagemaker_stand_ins import (
-    QUICK,
-    ROLE,
-    SERVE_IMAGE,
-    AwsError,
-    channel,
-    job_request,
-    make_model,
-    running_plane,
-)
+from sagemaker_plane import QUICK, ROLE, AwsError, channel, job_request, make_model, running_plane
+from sagemaker_programs import SERVE_IMAGE
 from service_answers import faults_of
 from service_inputs import beyond_constraints, left_out, of_another_type, valid_requests
 
@@ -25,6 +17,7 @@ NOTHING = Image("nothing", ("true",), frozenset({TRAIN, SERVE}))
 """An image whose processes end at once."""
 COMMON_ERRORS = {"ValidationException", "ResourceLimitExceeded", "ResourceInUse"}
 """What any operation may answer, beside what its model names."""
+ARN = "arn:aws:sagemaker:us-east-1:000000000000:"
 VARIANT = "endpoint/shelf/variant/AllTraffic"
 SCALES = {"ResourceId": VARIANT, "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
 TARGET = {
@@ -37,6 +30,9 @@ NAMED = {
     "ServiceNamespace": "sagemaker",
     **SCALES,
     "ModelName": "model",
+    "ModelPackageGroupName": "group",
+    "ModelPackageName": "single",
+    "ModelPackageArn": "arn:aws:sagemaker:us-east-1:000000000000:model-package/group/1",
     "EndpointName": "shelf",
     "EndpointConfigName": "config",
     "VariantName": "AllTraffic",
@@ -57,10 +53,14 @@ NAMED = {
 
 FRESHLY_NAMED = {
     "CreateModel": "ModelName",
+    "CreateModelPackage": "ModelPackageName",
+    "CreateModelPackageGroup": "ModelPackageGroupName",
     "CreateEndpointConfig": "EndpointConfigName",
     "CreateTrainingJob": "TrainingJobName",
     "CreateTransformJob": "TransformJobName",
     "DeleteModel": "ModelName",
+    "DeleteModelPackage": "ModelPackageName",
+    "DeleteModelPackageGroup": "ModelPackageGroupName",
     "DeleteEndpointConfig": "EndpointConfigName",
     "DeleteEndpoint": "EndpointName",
 }
@@ -108,6 +108,29 @@ async def walk_models(walk):
     await walk("DescribeModel", ModelName="model")
     await walk.listed("ListModels")
     await walk("DeleteModel", ModelName="third")
+
+
+async def walk_registry(walk):
+    """Groups, versions that are approved, and a package in no group."""
+    container = {"Image": SERVE_IMAGE, "ModelDataUrl": "s3://shelf/models/model.tar.gz"}
+    specification = {
+        "Containers": [container],
+        "SupportedContentTypes": ["image/jpeg"],
+        "SupportedResponseMIMETypes": ["application/json"],
+    }
+    for name in ("group", "empty"):
+        await walk("CreateModelPackageGroup", ModelPackageGroupName=name)
+    for named in ("ModelPackageGroupName", "ModelPackageGroupName", "ModelPackageName"):
+        name = {named: "group" if named.endswith("GroupName") else "single"}
+        answer = await walk("CreateModelPackage", InferenceSpecification=specification, **name)
+        await walk("DescribeModelPackage", ModelPackageName=answer["ModelPackageArn"])
+    arn = f"{ARN}model-package/group/1"
+    await walk("UpdateModelPackage", ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    await walk.listed("ListModelPackages", ModelPackageGroupName="group")
+    await walk("DeleteModelPackage", ModelPackageName=f"{ARN}model-package/group/2")
+    await walk("DescribeModelPackageGroup", ModelPackageGroupName="group")
+    await walk.listed("ListModelPackageGroups")
+    await walk("DeleteModelPackageGroup", ModelPackageGroupName="empty")
 
 
 async def walk_endpoints(walk):
@@ -220,6 +243,7 @@ async def walk(tmp_path_factory):
     async with running_plane(folder, timing=QUICK, images=(NOTHING,)) as client:
         walk = Walk(client)
         await walk_models(walk)
+        await walk_registry(walk)
         await walk_jobs(walk)
         await walk_endpoints(walk)
         await walk_runtime(walk)

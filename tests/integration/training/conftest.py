@@ -1,27 +1,3 @@
-"""Photos, channels and jobs, which the unit tests have too."""
+"""Photos, channels and jobs."""
 
-from training_jobs import (
-    draw,
-    empty_job,
-    finished,
-    job,
-    make_job,
-    pack,
-    preparation,
-    records,
-    settings,
-    settings_of,
-)
-
-__all__ = [
-    "draw",
-    "empty_job",
-    "finished",
-    "job",
-    "make_job",
-    "pack",
-    "preparation",
-    "records",
-    "settings",
-    "settings_of",
-]
+from training_jobs import *  # noqa: F403 - its fixtures

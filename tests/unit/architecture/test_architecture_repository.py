@@ -161,9 +161,11 @@ def test_every_command_module_explains_itself(module):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_answers_programs_too(name):
-    """Each has --json: one object on stdout."""
+    """Each has --json, one object on stdout; of a group, each of its commands."""
     command = snapshelf.get_command(click.Context(snapshelf), name)
-    assert "--json" in {option for parameter in command.params for option in parameter.opts}
+    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        options = {option for parameter in each.params for option in parameter.opts}
+        assert "--json" in options, each.name
 
 
 def test_every_package_is_installed(root):

@@ -17,7 +17,7 @@ def test_nothing_set_is_sagemakers_layout_on_loopback():
 
 
 def test_each_variable_moves_what_it_names():
-    """Base folder, host, port, threads and batch are each taken from their variable."""
+    """Base folder, host, port, threads, batch and runtime are each taken from their variable."""
     variables = {
         "SAGEMAKER_BASE_DIR": "/ml",
         "SNAPSHELF_HOST": "0.0.0.0",
@@ -27,6 +27,7 @@ def test_each_variable_moves_what_it_names():
         "SAGEMAKER_MODEL_SERVER_WORKERS": "4",
         "SNAPSHELF_MAX_BATCH": "16",
         "SNAPSHELF_RELOAD_SECONDS": "0.5",
+        "SNAPSHELF_RUNTIME": "openvino-fp32",
     }
     expected = Environment(
         Path("/ml/model"),
@@ -37,6 +38,7 @@ def test_each_variable_moves_what_it_names():
         workers=4,
         max_batch=16,
         reload_seconds=0.5,
+        runtime="openvino-fp32",
     )
     assert Environment.from_environ(variables) == expected
 

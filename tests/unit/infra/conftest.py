@@ -1,17 +1,5 @@
 """The SageMaker plane in process, for the tests that call it as a client does."""
 
-import pytest
-from sagemaker_stand_ins import running_plane
+from sagemaker_plane import anyio_backend, client
 
-
-@pytest.fixture(scope="session")
-def anyio_backend():
-    """The plane stands on asyncio."""
-    return "asyncio"
-
-
-@pytest.fixture
-async def client(tmp_path):
-    """A plane of its own for each test, and its client."""
-    async with running_plane(tmp_path) as one:
-        yield one
+__all__ = ["anyio_backend", "client"]

@@ -4,7 +4,7 @@ import io
 import tarfile
 
 import pytest
-from sagemaker_stand_ins import tar_gz
+from sagemaker_memory import tar_gz
 
 from contracts import ArtifactError
 from infra.sagemaker import artifacts

@@ -2,19 +2,13 @@
 
 import asyncio
 import collections
+import dataclasses
 import os
 import signal
 
 import pytest
-from sagemaker_stand_ins import (
-    AwsError,
-    MemoryObjects,
-    make_config,
-    make_endpoint,
-    make_model,
-    running_plane,
-    tar_gz,
-)
+from sagemaker_memory import MemoryObjects, tar_gz
+from sagemaker_plane import QUICK, AwsError, make_config, make_endpoint, make_model, running_plane
 
 pytestmark = pytest.mark.anyio
 
@@ -81,10 +75,6 @@ async def test_a_container_that_exits_fails_the_endpoint_with_its_last_words(cli
 
 async def test_a_container_that_never_gets_healthy_fails_the_endpoint(tmp_path, monkeypatch):
     """After the time that SageMaker gives it (shortened here)."""
-    import dataclasses
-
-    from sagemaker_stand_ins import QUICK
-
     timing = dataclasses.replace(QUICK, healthy_within=0.5)
     async with running_plane(tmp_path, timing=timing) as client:
         endpoint = await make_endpoint(client, DO="unhealthy")

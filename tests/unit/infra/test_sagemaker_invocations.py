@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sagemaker_stand_ins import AwsError, make_endpoint, running_plane
+from sagemaker_plane import AwsError, make_endpoint, running_plane
 
 from contracts import ENDPOINT_PAYLOAD_BYTES
 

@@ -9,7 +9,11 @@ from infra.sagemaker.listing import page
 def models(*times):
     """Documents `model-0`, `model-1`, ... made at these times."""
     return [
-        {"ModelName": f"model-{number}", "CreationTime": float(time)}
+        {
+            "ModelName": f"model-{number}",
+            "ModelArn": f"arn:model-{number}",
+            "CreationTime": float(time),
+        }
         for number, time in enumerate(times)
     ]
 
@@ -64,7 +68,7 @@ def test_items_made_between_two_pages_do_not_repeat_others():
     documents = models(1, 2, 3)
     request = {"MaxResults": 2, "SortOrder": "Descending"}
     first = page(documents, request, kind="Model", member="Models", default_order="Ascending")
-    documents.append({"ModelName": "model-9", "CreationTime": 9.0})
+    documents.append({"ModelName": "model-9", "ModelArn": "arn:model-9", "CreationTime": 9.0})
     request["NextToken"] = first["NextToken"]
     assert names(documents, request) == ["0"]
 
@@ -83,8 +87,13 @@ def test_times_are_bounds_that_are_not_included():
 def test_status_equals():
     """Only where the resource has a status."""
     jobs = [
-        {"EndpointName": "a", "EndpointStatus": "Failed", "CreationTime": 1.0},
-        {"EndpointName": "b", "EndpointStatus": "InService", "CreationTime": 2.0},
+        {
+            "EndpointName": name,
+            "EndpointArn": f"arn:{name}",
+            "EndpointStatus": status,
+            "CreationTime": 1.0,
+        }
+        for name, status in (("a", "Failed"), ("b", "InService"))
     ]
     answer = page(
         jobs,

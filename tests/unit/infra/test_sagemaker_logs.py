@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sagemaker_stand_ins import MemoryLogs
+from sagemaker_memory import MemoryLogs
 
 from infra.sagemaker import logs as logs_module
 from infra.sagemaker.logs import LogFollower, tail

@@ -1,15 +1,9 @@
 """Models, endpoint configurations and tags."""
 
 import pytest
-from sagemaker_stand_ins import (
-    ROLE,
-    SERVE_IMAGE,
-    AwsError,
-    MemoryObjects,
-    make_config,
-    make_model,
-    running_plane,
-)
+from sagemaker_memory import MemoryObjects
+from sagemaker_plane import ROLE, AwsError, make_config, make_model, running_plane
+from sagemaker_programs import SERVE_IMAGE
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +51,8 @@ async def test_a_second_model_of_a_name_is_refused(client):
         ),
         ({"Image": SERVE_IMAGE, "ModelDataUrl": "https://a/b"}, "expected s3://bucket/key"),
         ({"Image": SERVE_IMAGE, "Mode": "MultiModel"}, "Mode MultiModel is not supported"),
-        ({"ModelPackageName": "p"}, "A model package is not supported"),
+        ({"ModelPackageName": "p"}, f"ModelPackage {ARN}model-package/p does not exist."),
+        ({"ModelDataUrl": "s3://shelf/m"}, "A container needs an Image."),
     ],
 )
 async def test_a_model_that_could_not_serve_is_refused(client, container, words):

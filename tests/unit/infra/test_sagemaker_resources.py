@@ -1,12 +1,14 @@
 """What all kinds of resource share: lists with filters and pages, and tags, over the wire."""
 
 import pytest
-from sagemaker_stand_ins import running_plane
+from sagemaker_plane import running_plane
 
 from infra.sagemaker.documents import (
     ENDPOINT,
     ENDPOINT_CONFIG,
     MODEL,
+    MODEL_PACKAGE,
+    MODEL_PACKAGE_GROUP,
     TRAINING_JOB,
     TRANSFORM_JOB,
 )
@@ -18,6 +20,18 @@ KINDS = {
     TRAINING_JOB: ("TrainingJob", "ListTrainingJobs", "TrainingJobSummaries", "Ascending"),
     TRANSFORM_JOB: ("TransformJob", "ListTransformJobs", "TransformJobSummaries", "Descending"),
     MODEL: ("Model", "ListModels", "Models", "Descending"),
+    MODEL_PACKAGE_GROUP: (
+        "ModelPackageGroup",
+        "ListModelPackageGroups",
+        "ModelPackageGroupSummaryList",
+        "Ascending",
+    ),
+    MODEL_PACKAGE: (
+        "ModelPackage",
+        "ListModelPackages",
+        "ModelPackageSummaryList",
+        "Ascending",
+    ),
     ENDPOINT_CONFIG: ("EndpointConfig", "ListEndpointConfigs", "EndpointConfigs", "Descending"),
     ENDPOINT: ("Endpoint", "ListEndpoints", "Endpoints", "Descending"),
 }

@@ -1,7 +1,7 @@
 """Input checked and output shaped by botocore's service model, in AWS's words."""
 
 import pytest
-from sagemaker_stand_ins import job_request
+from sagemaker_plane import job_request
 
 from infra.sagemaker.errors import (
     SerializationException,

@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from sagemaker_stand_ins import MemoryObjects
+from sagemaker_memory import MemoryObjects
 
 from infra.sagemaker.object_store import S3Location
 from infra.sagemaker.training_checkpoints import CheckpointMirror

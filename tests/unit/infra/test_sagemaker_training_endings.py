@@ -5,15 +5,9 @@ import json
 import threading
 
 import pytest
-from sagemaker_stand_ins import (
-    HOST_SCRIPT,
-    MemoryLogs,
-    MemoryObjects,
-    channel,
-    hosts_request,
-    job_request,
-    running_plane,
-)
+from sagemaker_memory import MemoryLogs, MemoryObjects
+from sagemaker_plane import channel, hosts_request, job_request, running_plane
+from sagemaker_programs import HOST_SCRIPT
 
 from infra.sagemaker.object_store import StorageError
 from infra.sagemaker.training_results import ATTEMPTS

@@ -4,13 +4,8 @@ import json
 import time
 
 import pytest
-from sagemaker_stand_ins import (
-    MemoryLogs,
-    MemoryObjects,
-    channel,
-    hosts_request,
-    running_plane,
-)
+from sagemaker_memory import MemoryLogs, MemoryObjects
+from sagemaker_plane import channel, hosts_request, running_plane
 
 from infra.sagemaker.containers import LayoutMode, layout_mode
 from infra.sagemaker.training_hosts import ADDRESSES_VARIABLE, hosts_of

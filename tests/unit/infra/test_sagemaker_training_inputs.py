@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 import pytest
-from sagemaker_stand_ins import MemoryObjects
+from sagemaker_memory import MemoryObjects
 
 from infra.sagemaker.object_store import StorageError
 from infra.sagemaker.training_hosts import Host

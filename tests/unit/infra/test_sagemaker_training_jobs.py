@@ -5,16 +5,8 @@ import json
 import os
 
 import pytest
-from sagemaker_stand_ins import (
-    QUICK,
-    ROLE,
-    AwsError,
-    MemoryLogs,
-    MemoryObjects,
-    channel,
-    job_request,
-    running_plane,
-)
+from sagemaker_memory import MemoryLogs, MemoryObjects
+from sagemaker_plane import QUICK, ROLE, AwsError, channel, job_request, running_plane
 
 pytestmark = pytest.mark.anyio
 
@@ -202,6 +194,24 @@ async def test_a_job_that_a_restart_interrupted_runs_again_from_its_checkpoints(
         assert job["TrainingJobStatus"] == "Completed", job
         assert seen(client)["checkpoints"] == ["epoch-1"]
         await client.logged(GROUP, "it runs again, from 1 checkpoint files")
+
+
+async def test_a_job_can_be_stopped_before_the_restarted_plane_has_gone_on_with_it(tmp_path):
+    """S3 does not answer yet, so nothing runs; the job ends as soon as it does."""
+    objects = MemoryObjects()
+    async with running_plane(tmp_path, objects=objects) as client:
+        await client.call("CreateTrainingJob", **job_request(HyperParameters={"do": "ignore"}))
+        await client.logged(GROUP, "sleeping")
+    objects.up = False
+    async with running_plane(tmp_path, objects=objects) as client:
+        await client.call("StopTrainingJob", TrainingJobName="job")
+        job = await client.call("DescribeTrainingJob", TrainingJobName="job")
+        assert job["TrainingJobStatus"] == "Stopping"
+        objects.up = True
+        job = await client.job("job")
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Stopped"
+    statuses = [one["Status"] for one in job["SecondaryStatusTransitions"]]
+    assert statuses[-3:] == ["Stopping", "Uploading", "Stopped"]
 
 
 async def test_a_job_that_was_stopping_at_a_restart_is_stopped_with_its_artifact(tmp_path):

@@ -8,7 +8,7 @@ import sys
 from pathlib import PurePosixPath
 
 import pytest
-from sagemaker_stand_ins import channel, hosts_request, running_plane
+from sagemaker_plane import channel, hosts_request, running_plane
 
 from infra.sagemaker.object_store import S3Location
 from infra.sagemaker.training_hosts import Host

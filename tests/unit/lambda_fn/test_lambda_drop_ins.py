@@ -272,6 +272,33 @@ def test_a_bad_photo_is_answered_in_place_when_asked(call, shelf, bad):
     assert error["message"]
 
 
+def test_a_batch_is_told_in_detail_when_asked(call, shelf):
+    """Label, confidence and verdict beside each number; null where there is none."""
+    query = {"details": "true", "bad_photos": "null"}
+    reply = post_batch(call, [image(2), image("!")], query=query)
+    assert reply.json["predictions"] == [2, None]
+    assert reply.json["details"] == [
+        {"label": LABELS[2], "confidence": 0.95, "verdict": LABELS[2], "reason": None},
+        None,
+    ]
+
+
+def test_a_detail_below_the_threshold_says_so(call, endpoint):
+    """The number stays the best class's, as older clients have it; the verdict is none."""
+    endpoint.predicts([0.3, 0.25, 0.2, 0.15, 0.1])
+    reply = post_batch(call, [image(0)], query={"details": "true"})
+    assert reply.json["predictions"] == [0]
+    (detail,) = reply.json["details"]
+    assert (detail["verdict"], detail["reason"]) == ("none", "below threshold")
+
+
+def test_an_unknown_way_with_details_is_refused(call, shelf):
+    """The message says which there are."""
+    reply = post_batch(call, [], query={"details": "yes"})
+    assert reply.status == 400
+    assert "true or false" in reply.json["message"]
+
+
 @pytest.mark.parametrize("mark", ["?", "*"])
 def test_a_failure_inside_a_batch_is_500_with_a_log_line(call, shelf, caplog, mark):
     """Also where the endpoint is only busy, and where another photo is bad: its clients know 500."""

@@ -67,8 +67,8 @@ types = st.sampled_from(TYPES) | st.sampled_from(
     ["multipart/form-data; boundary=x", "application/json; charset=utf-16", "", "/", "a/b;c"]
 )
 queries = st.none() | st.dictionaries(
-    st.sampled_from(["top_k", "model", "bad_photos"]),
-    st.sampled_from(["1", "6", "default", "null"]) | st.text(max_size=8),
+    st.sampled_from(["top_k", "model", "bad_photos", "embedding", "heatmap"]),
+    st.sampled_from(["1", "6", "default", "null", "true"]) | st.text(max_size=8),
     max_size=3,
 )
 

@@ -1,0 +1,1 @@
+"""The registry of trained models: their versions, who is live, and how the traffic is shared."""

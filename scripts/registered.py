@@ -1,0 +1,86 @@
+"""What is told of a model when it is registered, and how versions are shown."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from infra.registry.traffic import Share
+    from infra.registry.versions import Version
+
+_HERE = Path(__file__).parent
+_FORMATS = "{:>3}  {:<16}  {:<8}  {:<18}  {:>8}  {:<10}  {:<12}  {:<18}  {}"
+_HEADS = ("no.", "registered", "status", "network", "accuracy", "on", "artifact", "answers", "note")
+_STATUS = {"PendingManualApproval": "pending", "Approved": "approved", "Rejected": "rejected"}
+
+
+def facts_of(card: Mapping[str, Any]) -> dict[str, str]:
+    """What a model card tells, and the code that registers it, as short texts.
+
+    The accuracy is that on test photos, else on validation photos.
+    """
+    metrics = card.get("metrics") or {}
+    split = next((s for s in ("test", "validation") if f"{s}_accuracy" in metrics), "")
+    photos = (metrics.get("photos") or {}).get("train")
+    return {
+        "model_version": str(card.get("version", "")),
+        "network": str(card.get("network") or ""),
+        "categories": str(len(card.get("classes", []))),
+        "accuracy": f"{metrics[f'{split}_accuracy']:.4f}" if split else "",
+        "accuracy_on": split,
+        "trained_on": f"{photos} photos" if photos else "",
+        "data": str((card.get("data") or {}).get("fingerprint", "")),
+        "code": code_version(),
+    }
+
+
+def code_version() -> str:
+    """Snapshelf's version, and in a checkout its commit, with `dirty` where files were changed."""
+    version = f"snapshelf {metadata.version('snapshelf')}"
+    describe = ["git", "-C", str(_HERE), "describe", "--always", "--dirty=-dirty", "--abbrev=12"]
+    try:
+        found = subprocess.run(describe, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return version
+    return f"{version} {found.stdout.strip()}"
+
+
+def table(versions: Sequence[Version], now: Iterable[Share], before: Iterable[Share]) -> list[str]:
+    """One line a version under a line of heads."""
+    answering, former = list(now), {share.digits for share in before}
+    lines = [_FORMATS.format(*_HEADS)]
+    for version in versions:
+        facts = version.facts
+        lines.append(
+            _FORMATS.format(
+                version.number,
+                f"{version.created:%Y-%m-%d %H:%M}",
+                _STATUS.get(version.status, version.status),
+                facts.get("network", "")[:18],
+                percent(facts.get("accuracy", "")),
+                facts.get("accuracy_on", ""),
+                version.digits,
+                _role(version.digits, answering, former),
+                version.description,
+            ).rstrip()
+        )
+    return lines
+
+
+def percent(accuracy: str) -> str:
+    """An accuracy of 0 to 1, as a fact has it, in per cent."""
+    return f"{float(accuracy):.2%}" if accuracy else ""
+
+
+def _role(digits: str, now: Sequence[Share], former: set[str]) -> str:
+    for share in now:
+        if share.digits == digits:
+            if share.shadow:
+                return f"{share.share:.0%} in the shadow"
+            return "all" if share.share == 1 else f"{share.share:.0%}"
+    return "before" if digits in former else ""

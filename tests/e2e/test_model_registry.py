@@ -1,0 +1,145 @@
+"""`snapshelf models` over the local cloud: registered, tried, promoted, compared, taken back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from infra.deploy.deployment import deploy
+from infra.deploy.executor import destroy
+from infra.deploy.options import DeployOptions
+from infra.deploy.scope import scope_of
+from infra.targets import resolve_target
+from scripts.cli import snapshelf
+from testing.small_model import write_small_artifact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from infra.deploy.scope import Scope
+    from infra.local import launch
+
+NAME = "registered"
+COLOURS = {"red": (200, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 200)}
+
+Run = "Callable[..., str]"
+
+
+def ignore(_label: str, _outcome: str) -> None:
+    """What an `OnStep` hears that nobody listens to."""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two artifacts that name the same photos, one of them green and blue the wrong way round."""
+    folder = tmp_path_factory.mktemp("models")
+    right = write_small_artifact(folder / "right")
+    return [write_small_artifact(folder / "mixed", ("red", "blue", "green")), right]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight photos of each colour in category folders."""
+    root = tmp_path_factory.mktemp("photos")
+    for category, colour in COLOURS.items():
+        (root / category).mkdir()
+        for number in range(8):
+            shade = tuple(min(255, value + number) for value in colour)
+            Image.new("RGB", (32, 32), shade).save(root / category / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def scope(cloud: launch.CloudInfo, models: list[Path]) -> Iterator[Scope]:
+    """A deployment of the first model."""
+    target = resolve_target("local", port=cloud.port, environ={})
+    deploy(NAME, target, DeployOptions(models[0]), ignore)
+    scope = scope_of(NAME, target)
+    yield scope
+    destroy(scope, ignore)
+
+
+@pytest.fixture
+def run(scope: Scope, cloud: launch.CloudInfo) -> Callable[..., str]:
+    """Runs `snapshelf models …` on the deployment; what it prints."""
+
+    def run(*arguments: str) -> str:
+        where = ["--name", scope.name, "--port", str(cloud.port)]
+        done = CliRunner().invoke(snapshelf, ["models", *arguments, *where], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return run
+
+
+def listed(run: Callable[..., str]) -> Any:
+    """`snapshelf models list --json`."""
+    return json.loads(run("list", "--json"))
+
+
+def answering(run: Callable[..., str]) -> list[tuple[int, float, bool]]:
+    """Number, share and whether in the shadow, of each version that answers."""
+    found = listed(run)
+    numbers = {one["facts"]["artifact"]: one["number"] for one in found["versions"]}
+    return [(numbers[o["digits"]], o["share"], o["shadow"]) for o in found["answering"]]
+
+
+def test_a_better_model_is_registered_tried_promoted_and_taken_back(
+    run: Callable[..., str], models: list[Path], photos: Path, tmp_path: Path
+) -> None:
+    """As a person would, one command after the other."""
+    for path in models:
+        run("register", str(path), "--note", path.parent.name)
+    assert [one["description"] for one in listed(run)["versions"]] == ["right", "mixed"]
+    assert answering(run) == [(1, 1.0, False)]
+
+    found = json.loads(run("compare", "live", "2", str(photos), "--out", str(tmp_path), "--json"))
+    assert (found["first"], found["second"]) == (pytest.approx(1 / 3), 1.0)
+    assert (found["only_first"], found["only_second"], found["is_shown"]) == (0, 16, True)
+    lines = (tmp_path / "differences.csv").read_text().splitlines()
+    assert len(lines) == 17
+    assert lines[1].startswith("blue/0.png,blue,green,0.9")
+
+    run("try", "2", "--share", "100", "--shadow")
+    assert answering(run) == [(1, 1.0, False), (2, 1.0, True)]
+    run("rollback")
+    run("try", "2", "--share", "25")
+    assert answering(run) == [(1, 0.75, False), (2, 0.25, False)]
+    assert "version 2 answers every request" in run("promote", "2")
+    assert answering(run) == [(2, 1.0, False)]
+    assert listed(run)["versions"][0]["status"] == "Approved"
+    assert run("rollback") == "version 1 answers again\n"
+    assert answering(run) == [(1, 1.0, False)]
+
+
+def test_a_rejected_version_is_not_promoted_by_mistake(
+    scope: Scope, cloud: launch.CloudInfo, run: Callable[..., str], models: list[Path]
+) -> None:
+    """The error names the way to think again."""
+    run("register", str(models[1]))
+    run("reject", "2", "--reason", "green is blue")
+    words = ["models", "promote", "2", "--name", scope.name, "--port", str(cloud.port)]
+    refused = CliRunner().invoke(snapshelf, words)
+    assert refused.exit_code == 1
+    assert "version 2 of registered was rejected" in str(refused.exception)
+    run("approve", "2")
+    run("promote", "2")
+    run("rollback")
+
+
+def test_destroying_a_deployment_takes_its_versions_along(
+    cloud: launch.CloudInfo, models: list[Path], run: Callable[..., str]
+) -> None:
+    """Versions and group: of a deployment that never stood, too."""
+    words = ["models", "register", str(models[0]), "--name", "short", "--port", str(cloud.port)]
+    assert CliRunner().invoke(snapshelf, words).exit_code == 0
+    target = resolve_target("local", port=cloud.port, environ={})
+    assert "registered versions" in destroy(scope_of("short", target), ignore)
+    groups = target.client("sagemaker").list_model_package_groups()["ModelPackageGroupSummaryList"]
+    assert "short" not in [group["ModelPackageGroupName"] for group in groups]
+    assert answering(run)  # another deployment's stay
