@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from evaluation import sections, trust_sections
-from evaluation.markup import Html, decimals, join, percent, tag
-from evaluation.style import STYLE
+from evaluation.frame import frame
+from evaluation.markup import decimals, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,36 +35,7 @@ def page(
         *trust_sections.against_rest(document),
         *sections.mistakes(document, pictures),
     ]
-    body = join([_header(document, parts), tag("main", *parts)])
-    return f"{_head(document['title'])}<body>\n{body}\n</body>\n</html>\n"
-
-
-def _head(title: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
-    )
-
-
-def _header(document: Mapping[str, Any], parts: Sequence[Html]) -> Html:
-    tiles = _tiles(document)
-    links = [sections.link(part) for part in parts]
-    return tag(
-        "header",
-        tag("p", "snapshelf", class_="brand"),
-        tag("h1", document["title"]),
-        tag("dl", *(_tile(*tile) for tile in tiles), class_="tiles"),
-        tag("nav", tag("ul", *(tag("li", link) for link in links)), aria_label="Parts"),
-    )
-
-
-def _tile(name: str, value: str, remark: str) -> Html:
-    return tag("div", tag("dt", name), tag("dd", value), tag("dd", remark, class_="quiet"))
+    return frame(document["title"], _tiles(document), parts)
 
 
 def _tiles(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from typing import TYPE_CHECKING, Any
 
 from evaluation import plots
-from evaluation.markup import Html, decimals, join, percent, section, table, tag
+from evaluation.frame import picture
+from evaluation.markup import Html, decimals, percent, section, table, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,15 +15,6 @@ MOST_ROWS = 100
 """Rows of a table by category; what is beyond stands in metrics.json."""
 
 _MANY = 12
-_MAGIC = {b"\xff\xd8": "jpeg", b"\x89P": "png", b"RI": "webp"}
-
-
-def link(part: Html) -> Html:
-    """A link to a section, by its own id and heading."""
-    found = re.match(r'<section id="([\w-]+)".*?<h2[^>]*>(.*?)</h2>', part)
-    if found is None:
-        return Html("")
-    return tag("a", Html(found[2]), href=f"#{found[1]}")
 
 
 def figures(document: Mapping[str, Any]) -> Html:
@@ -221,21 +211,12 @@ def mistakes(document: Mapping[str, Any], pictures: Sequence[bytes | None]) -> I
         )
 
 
-def _mistake(mistake: Mapping[str, Any], picture: bytes | None) -> Html:
+def _mistake(mistake: Mapping[str, Any], photo: bytes | None) -> Html:
+    told = f"Photo of {mistake['label']} taken for {mistake['answer']}"
     words = tag(
         "figcaption",
         tag("strong", f"{mistake['answer']}, {percent(mistake['confidence'])}"),
         tag("span", f"is {mistake['label']}, {percent(mistake['label_probability'])}"),
         tag("span", mistake["name"], class_="path"),
     )
-    return tag("figure", _picture(mistake, picture), words)
-
-
-def _picture(mistake: Mapping[str, Any], picture: bytes | None) -> Html:
-    kind = _MAGIC.get((picture or b"")[:2])
-    if picture is None or kind is None:
-        return tag("p", "no picture", class_="none")
-    data = base64.b64encode(picture).decode()
-    words = f"Photo of {mistake['label']} taken for {mistake['answer']}"
-    image = tag("img", src=f"data:image/{kind};base64,{data}", alt=words)
-    return Html(join([image]).removesuffix("</img>"))
+    return tag("figure", picture(photo, told), words)

@@ -51,6 +51,10 @@ Its `open_model` takes the model's folder and a number of threads, and gives wha
 """
 
 
+NIGHTLY_PROGRAM = "batch.nightly"
+"""The nightly job's function, by module name; its `handler` takes what the schedule sends."""
+
+
 class ImageRegistry:
     """The images that are known here, found by repository name whatever their registry and tag.
 

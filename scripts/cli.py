@@ -22,6 +22,8 @@ COMMANDS = {
     "convert": "scripts.commands.convert:convert_command",
     "evaluate": "scripts.commands.evaluate:evaluate_command",
     "products": "scripts.commands.products:products_command",
+    "calibrate": "scripts.commands.calibrate:calibrate_command",
+    "optimise": "scripts.commands.optimise:optimise_command",
     "up": "scripts.commands.cloud:up_command",
     "down": "scripts.commands.cloud:down_command",
     "status": "scripts.commands.cloud:status_command",
@@ -31,6 +33,7 @@ COMMANDS = {
     "package": "scripts.commands.package:package_command",
     "cost": "scripts.commands.cost:cost_command",
     "classify": "scripts.commands.classify:classify_command",
+    "batch": "scripts.commands.batch:batch_command",
     "doctor": "scripts.commands.doctor:doctor_command",
 }
 """In the order of the work; each is imported when it is called, since AWS's libraries are slow."""
@@ -42,6 +45,8 @@ SUMMARIES = {
     "convert": "Make SageMaker's own artifact one that can be deployed.",
     "evaluate": "Measure a model on photos.",
     "products": "Name products by one to four photos each.",
+    "calibrate": "Give a model calibrated probabilities.",
+    "optimise": "Find the fastest runtime for a model.",
     "up": "Start the local cloud.",
     "down": "Stop the local cloud.",
     "status": "Say whether the local cloud runs, and where.",
@@ -51,6 +56,7 @@ SUMMARIES = {
     "package": "Write a deployment as CloudFormation or Terraform.",
     "cost": "Estimate what a deployment on AWS costs a month.",
     "classify": "Classify photos through a deployed API.",
+    "batch": "Classify many photos unattended, by a schedule.",
     "doctor": "Say what this machine has and lacks.",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class InUseError(SnapshelfError):
+    """Another program holds what this one would use; it may be there again later."""
+
+    code = "in_use"
+
+
 @contextmanager
 def sole_use(folder: Path, name: str) -> Iterator[None]:
     """Hold `folder`, made if missing, by a lock on the file `name` in it.
@@ -20,7 +27,8 @@ def sole_use(folder: Path, name: str) -> Iterator[None]:
     The kernel drops the lock with the process that holds it, however that ends.
 
     Raises:
-        SnapshelfError: the folder cannot be written to, or another program holds it.
+        SnapshelfError: the folder cannot be written to.
+        InUseError: another program holds it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,11 +38,36 @@ def sole_use(folder: Path, name: str) -> Iterator[None]:
             f"{folder}: {error.strerror}", hint="give a folder that can be written to"
         ) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SnapshelfError(
-                f"{folder}: another snapshelf is at work there",
-                hint="wait for it, stop it, or give another folder",
-            ) from error
+        _hold(lock.fileno(), folder)
         yield
+
+
+@contextmanager
+def sole_reading(folder: Path) -> Iterator[None]:
+    """Hold `folder` without a file in it, by a lock on the folder itself.
+
+    Raises:
+        SnapshelfError: the folder cannot be opened.
+        InUseError: another program holds it.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SnapshelfError(
+            f"{folder}: {error.strerror}", hint="give a folder that can be read"
+        ) from error
+    try:
+        _hold(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InUseError(
+            f"{folder}: another snapshelf is at work there",
+            hint="wait for it, stop it, or give another folder",
+        ) from error

@@ -33,8 +33,11 @@ from infra.deploy.resources import (
     Resource,
     RestApi,
     Role,
+    RolePolicy,
+    Schedule,
 )
-from infra.deploy.roles import RoleService
+from infra.deploy.roles import RolePolicyService, RoleService
+from infra.deploy.schedules import ScheduleService
 from infra.deploy.service import Settling
 from infra.deploy.storage import BucketService, FilesService, PageConfigService
 
@@ -53,6 +56,8 @@ _SERVICES: dict[type[Resource], Callable[[Scope], Service[Any]]] = {
     Bucket: BucketService,
     Files: FilesService,
     Role: RoleService,
+    RolePolicy: RolePolicyService,
+    Schedule: ScheduleService,
     LogGroup: LogGroupService,
     Model: ModelService,
     EndpointConfig: EndpointConfigService,
@@ -155,6 +160,7 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
         return EndpointService(scope).delete(scope.endpoint, lambda text: on_step(endpoint, text))
 
     return [
+        *_nightly_deletions(scope),
         (f"bucket {scope.web_bucket}", lambda: buckets.delete(scope.web_bucket)),
         (f"API key {scope.api}", lambda: ApiKeyService(scope).delete(scope.api)),
         (f"REST API {scope.api}", lambda: RestApiService(scope).delete(scope.api)),
@@ -174,6 +180,18 @@ def _deletions(scope: Scope, on_step: OnStep) -> list[tuple[str, Callable[[], ob
         (f"role {scope.hosting_role}", lambda: roles.delete(scope.hosting_role)),
         (f"role {scope.training_role}", lambda: roles.delete(scope.training_role)),
         (f"bucket {scope.artifact_bucket}", lambda: buckets.delete(scope.artifact_bucket)),
+    ]
+
+
+def _nightly_deletions(scope: Scope) -> list[tuple[str, Callable[[], object]]]:
+    """Of the nightly job; the photos and tables, which lie in buckets of others, stay."""
+    logs, roles = LogGroupService(scope), RoleService(scope)
+    return [
+        (f"schedule {scope.nightly}", lambda: ScheduleService(scope).delete(scope.nightly)),
+        (f"function {scope.nightly}", lambda: FunctionService(scope).delete(scope.nightly)),
+        (f"log group {scope.nightly_logs}", lambda: logs.delete(scope.nightly_logs)),
+        (f"role {scope.schedule_role}", lambda: roles.delete(scope.schedule_role)),
+        (f"role {scope.nightly_role}", lambda: roles.delete(scope.nightly_role)),
     ]
 
 

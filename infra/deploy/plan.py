@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from infra.deploy.scope import Scope
 
-_LOG_RETENTION_DAYS = 30
+LOG_RETENTION_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ def _function(
         capture=options.capture_below is not None,
     )
     role = Role(scope.lambda_role, "lambda", policy)
-    logs = LogGroup(scope.function_logs, _LOG_RETENTION_DAYS)
+    logs = LogGroup(scope.function_logs, LOG_RETENTION_DAYS)
     return (
         Planned(role),
         Planned(logs),

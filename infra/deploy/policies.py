@@ -86,6 +86,58 @@ def hosting_policy(scope: Scope, image: str) -> str:
     return json.dumps(_document(_allow(["s3:GetObject"], models), *_container(scope, image)))
 
 
+def nightly_policy(scope: Scope, photos: tuple[str, str], out: tuple[str, str]) -> str:
+    """What the nightly function needs: its log, photos listed, answers read, transforms begun.
+
+    Args:
+        scope: the deployment's.
+        photos: bucket and prefix of the photos.
+        out: bucket and prefix of what it writes.
+
+    Returns:
+        A JSON document.
+    """
+    jobs = scope.arn("sagemaker", f"transform-job/{scope.nightly}-*")
+    return json.dumps(
+        _document(
+            _allow(
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                scope.arn("logs", f"log-group:{scope.nightly_logs}:*"),
+            ),
+            _allow(
+                ["s3:ListBucket"], sorted({scope.arn("s3", photos[0]), scope.arn("s3", out[0])})
+            ),
+            _allow(["s3:GetObject", "s3:PutObject"], f"{scope.arn('s3', out[0])}/{out[1]}*"),
+            _allow(["sagemaker:CreateTransformJob", "sagemaker:DescribeTransformJob"], jobs),
+            _allow(
+                ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig"],
+                [
+                    scope.arn("sagemaker", f"endpoint/{scope.endpoint}"),
+                    scope.arn("sagemaker", f"endpoint-config/{scope.name}-*"),
+                ],
+            ),
+        )
+    )
+
+
+def transform_policy(scope: Scope, photos: tuple[str, str], out: tuple[str, str]) -> str:
+    """What the model's role needs for a batch transform: photos and manifests in, answers out."""
+    reads, writes = scope.arn("s3", photos[0]), scope.arn("s3", out[0])
+    return json.dumps(
+        _document(
+            _allow(["s3:ListBucket"], sorted({reads, writes})),
+            _allow(["s3:GetObject"], [f"{reads}/{photos[1]}*", f"{writes}/{out[1]}*"]),
+            _allow(["s3:PutObject"], f"{writes}/{out[1]}*"),
+        )
+    )
+
+
+def schedule_policy(scope: Scope) -> str:
+    """Starting the nightly function, and nothing else."""
+    function = scope.arn("lambda", f"function:{scope.nightly}")
+    return json.dumps(_document(_allow(["lambda:InvokeFunction"], function)))
+
+
 def _container(scope: Scope, image: str) -> list[dict[str, Any]]:
     """Logs and metrics of SageMaker's, and pulling the image where it is in ECR."""
     logs = ["CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents"]

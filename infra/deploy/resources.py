@@ -52,6 +52,33 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
+class RolePolicy:
+    """A further inline policy (a JSON document) of a role that stands; `name` is the role's."""
+
+    name: str
+    policy_name: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule of EventBridge Scheduler that starts a function.
+
+    Attributes:
+        expression: such as `cron(0 19 * * ? *)`.
+        timezone: the IANA name of the zone in which that is read.
+        event: JSON that the function gets.
+    """
+
+    name: str
+    expression: str
+    timezone: str
+    function_arn: str
+    role_arn: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class LogGroup:
     """A CloudWatch log group."""
 
@@ -230,6 +257,8 @@ Resource: TypeAlias = (
     Bucket
     | Files
     | Role
+    | RolePolicy
+    | Schedule
     | LogGroup
     | Model
     | EndpointConfig
@@ -246,6 +275,8 @@ _KINDS: dict[type[Resource], str] = {
     Bucket: "bucket",
     Files: "files of",
     Role: "role",
+    RolePolicy: "further policy of role",
+    Schedule: "schedule",
     LogGroup: "log group",
     Model: "model",
     EndpointConfig: "endpoint configuration",

@@ -16,7 +16,7 @@ from infra.deploy.service import check_owner, is_absent, tags_of, unlike
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.deploy.resources import Role
+    from infra.deploy.resources import Role, RolePolicy
     from infra.deploy.scope import Scope
     from infra.deploy.service import Report
 
@@ -24,9 +24,11 @@ POLICY_NAME = "least-privilege"
 _KNOWN_SECONDS = 90  # a new role takes about 10 s to be known in all of AWS
 _POLL_SECONDS = 3.0
 _NOT_YET_KNOWN = re.compile(
-    r"cannot be assumed|could not assume role|could not access model data", re.IGNORECASE
+    r"must allow .* to assume the role|cannot be assumed|could not assume role"
+    r"|could not access model data",
+    re.IGNORECASE,
 )
-"""How Lambda and SageMaker refuse a role, or its policy, that has not reached them yet."""
+"""How EventBridge, Lambda and SageMaker refuse a role, or its policy, that is too new for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,29 @@ class RoleService:
             raise
         document: dict[str, Any] = answer["PolicyDocument"]
         return document
+
+
+@dataclass(frozen=True, slots=True)
+class RolePolicyService:
+    """Further inline policies of roles; they go with their role."""
+
+    scope: Scope
+
+    def differences(self, wanted: RolePolicy) -> tuple[str, ...] | None:
+        try:
+            answer = self.scope.client("iam").get_role_policy(
+                RoleName=wanted.name, PolicyName=wanted.policy_name
+            )
+        except ClientError as error:
+            if is_absent(error):
+                return None
+            raise
+        return unlike({"policy": answer["PolicyDocument"]}, {"policy": json.loads(wanted.policy)})
+
+    def apply(self, wanted: RolePolicy, report: Report) -> None:  # noqa: ARG002 (takes no time)
+        self.scope.client("iam").put_role_policy(
+            RoleName=wanted.name, PolicyName=wanted.policy_name, PolicyDocument=wanted.policy
+        )
 
 
 def until_role_is_known(create: Callable[[], object], report: Report) -> None:

@@ -114,6 +114,23 @@ class Scope:
         return self.name
 
     @property
+    def nightly(self) -> str:
+        """The nightly job's function and schedule."""
+        return f"{self.name}-nightly"
+
+    @property
+    def nightly_logs(self) -> str:
+        return f"/aws/lambda/{self.nightly}"
+
+    @property
+    def nightly_role(self) -> str:
+        return f"{self.name}-{self.target.region}-nightly"
+
+    @property
+    def schedule_role(self) -> str:
+        return f"{self.name}-{self.target.region}-schedule"
+
+    @property
     def training_role_arn(self) -> str:
         return self.arn("iam", f"role/{self.training_role}")
 

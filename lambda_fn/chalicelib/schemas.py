@@ -46,6 +46,9 @@ def of(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+TOP_K = whole("How many categories to list; 5 where it is left out.", minimum=1)
+SWITCH = {"type": "boolean", "description": "Whether to tell this too.", "default": False}
+
 _PROBABILITY = number(minimum=0, maximum=1)
 _VERSION = text("The model's version, 12 hexadecimal digits.")
 _REQUEST_ID = text("The request's id, which its log lines carry and X-Request-Id tells.")
@@ -61,7 +64,10 @@ SCHEMAS: dict[str, Schema] = {
             "request_id": _REQUEST_ID,
         }
     ),
-    "Photo": record({"image": _IMAGE}),
+    "Photo": record(
+        {"image": _IMAGE, "top_k": nullable(TOP_K), "embedding": SWITCH, "heatmap": SWITCH},
+        optional=("top_k", "embedding", "heatmap"),
+    ),
     "Form": record({"file": {"type": "string", "contentMediaType": "image/*"}}),
     "Classification": record(
         {
@@ -74,7 +80,16 @@ SCHEMAS: dict[str, Schema] = {
             "model_version": _VERSION,
             "request_id": _REQUEST_ID,
             "times_ms": {"type": "object", "additionalProperties": number()},
-        }
+            "embedding": array(number(), "The network's last features, if asked for."),
+            "heatmap": record(
+                {
+                    "category": text("The most probable one, of which the map speaks."),
+                    "method": text(examples=["activation map", "occlusion"]),
+                    "png": text("What the network saw, the map over it.", contentEncoding="base64"),
+                }
+            ),
+        },
+        optional=("embedding", "heatmap"),
     ),
     "ByIndex": {
         "type": "object",
@@ -88,12 +103,25 @@ SCHEMAS: dict[str, Schema] = {
     "Predictions": record(
         {
             "predictions": array(nullable(whole()), "The number of each photo's best class."),
+            "details": array(
+                nullable(
+                    record(
+                        {
+                            "label": text("The best class."),
+                            "confidence": _PROBABILITY,
+                            "verdict": text('The best class, or "none".'),
+                            "reason": nullable(text("Why the verdict is none.")),
+                        }
+                    )
+                ),
+                "What else is said of each photo, where the query asks for it.",
+            ),
             "errors": array(
                 record({"index": whole(), "code": text(), "message": text(), "hint": text()}),
                 "What is wrong with photos whose prediction is null.",
             ),
         },
-        optional=("errors",),
+        optional=("details", "errors"),
     ),
     "ProductCategory": record(
         {

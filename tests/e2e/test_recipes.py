@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import bson
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -123,3 +124,44 @@ def test_mobile_or_not_from_the_same_photos(
     assert re.search(r"^photos/test/mobile/0\.jpg +(mobile|other) \d", told, re.MULTILINE)
     assert "right by one alone:" in told
     assert (tmp_path / "difference" / "differences.csv").exists()
+
+
+def test_a_nightly_job_from_sorted_photos_to_its_report(
+    photos: Path, tmp_path: Path, shell: dict[str, str]
+) -> None:
+    """A table with a row a photo, a crontab's line, a timer, and a page with the photos in it."""
+    (tmp_path / "photos").symlink_to(photos)
+    told = follow("refund", tmp_path, shell)
+    rows = (tmp_path / "predictions.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "filename,prediction,label,confidence,verdict,error"
+    assert len(rows) == 1 + PHOTOS["test"] * len(SHAPES)
+    assert re.search(r"^0 19 \* \* \* cd .* batch run --in photos/test", told, re.MULTILINE)
+    assert "OnCalendar=*-*-* 19:00:00" in told
+    page = (tmp_path / "morning.html").read_text(encoding="utf-8")
+    assert page.count('<img src="data:image/jpeg;base64,') == len(rows) - 1
+
+
+def test_a_catalogue_from_bson_to_its_submission_and_its_reply(
+    photos: Path, tmp_path: Path, shell: dict[str, str]
+) -> None:
+    """A row a product, right on most of what it was trained on, and the old service's reply."""
+    ids = {name: 1000000001 + n for n, name in enumerate(SHAPES)}
+    lines = ["category_id,category_level1,category_level2,category_level3"]
+    lines += [f"{number},SHOP,{name[:3].upper()},{name.upper()}" for name, number in ids.items()]
+    (tmp_path / "category_names.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for split, told in (("train", True), ("test", False)):
+        documents = [
+            bson.encode(
+                {"_id": n, "imgs": [{"picture": file.read_bytes()}]}
+                | ({"category_id": ids[file.parent.name]} if told else {})
+            )
+            for n, file in enumerate(sorted((photos / split).glob("*/*.jpg")))
+        ]
+        (tmp_path / f"{split}.bson").write_bytes(b"".join(documents))
+    (tmp_path / "photo.jpg").write_bytes((photos / "test" / "car" / "0.jpg").read_bytes())
+    told = follow("cdiscount", tmp_path, shell)
+    assert re.search(r"right: \d+\.\d+% of products", told)
+    rows = (tmp_path / "submission.csv").read_text().splitlines()
+    assert rows[0] == "_id,category_id"
+    assert len(rows) == 1 + len(SHAPES) * PHOTOS["test"]
+    assert re.search(r'"category_l1": ?"SHOP"', told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import threading
@@ -10,9 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
-from chalicelib import batch
+from chalicelib import batch, chunks
 from chalicelib.contracts import LAMBDA_PAYLOAD_BYTES
 from chalicelib.endpoint import Endpoint
+from chalicelib.photo_request import Photo
 from lambda_events import CARD, LABELS, data_url, photo_bytes
 
 FIVE = [0.01, 0.02, 0.03, 0.9, 0.04]
@@ -133,6 +135,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.at_once = self.most_at_once = 0
+        self.asked: list[int] = []
         self.lock = threading.Lock()
 
     def invoke_endpoint(self, **parameters):
@@ -142,7 +145,33 @@ class Shelf:
         time.sleep(0.002)
         with self.lock:
             self.at_once -= 1
-        mark = parameters["Body"][-1:]
+        if parameters["ContentType"] == "application/jsonlines":
+            answer = self.lines(parameters["Body"].splitlines())
+        else:
+            self.asked.append(1)
+            answer = self.one(parameters["Body"])
+        return {"Body": io.BytesIO(answer)}
+
+    def lines(self, lines: list[bytes]) -> bytes:
+        """As our container: what is wrong with a photo in its place, a bug over all of them."""
+        self.asked.append(len(lines))
+        answers = []
+        for line in lines:
+            try:
+                found = json.loads(self.one(base64.b64decode(json.loads(line)["image"])))
+            except ClientError as error:
+                if error.response.get("OriginalStatusCode") != 400:
+                    raise
+                words = json.loads(error.response["OriginalMessage"])
+                answers.append({"error": {"status": 400, **words}})
+                continue
+            best = max(range(len(LABELS)), key=found["probabilities"].__getitem__)
+            told = {"probabilities": [0.95], "labels": [LABELS[best]], "indices": [best]}
+            answers.append(told)
+        return "\n".join(map(json.dumps, answers)).encode()
+
+    def one(self, data: bytes) -> bytes:
+        mark = data[-1:]
         if mark == b"!":
             refusal = {"code": "unreadable_photo", "message": "truncated", "hint": "again"}
             raise failure("ModelError", OriginalStatusCode=400, OriginalMessage=json.dumps(refusal))
@@ -152,9 +181,7 @@ class Shelf:
             raise failure("ThrottlingException")
         chances = [0.01] * len(LABELS)
         chances[int(mark)] = 0.95
-        return {
-            "Body": io.BytesIO(json.dumps({"probabilities": chances, "labels": LABELS}).encode())
-        }
+        return json.dumps({"probabilities": chances, "labels": LABELS}).encode()
 
 
 def failure(code, **members):
@@ -185,6 +212,29 @@ def test_a_batch_is_answered_in_its_order_several_at_once(call, shelf):
     reply = post_batch(call, [image(n) for n in wanted])
     assert (reply.status, reply.json) == (200, {"predictions": wanted})
     assert 1 < shelf.most_at_once <= batch.CONCURRENCY
+
+
+def test_photos_of_a_large_batch_go_many_at_a_time(call, shelf):
+    """The first alone, then more and more in one request; the order is that of the batch."""
+    wanted = [at * 7 % 6 for at in range(900)]
+    reply = post_batch(call, [image(n) for n in wanted])
+    assert (reply.status, reply.json) == (200, {"predictions": wanted})
+    assert len(shelf.asked) < 200
+    assert shelf.asked[0] == 1
+    assert 16 <= max(shelf.asked) <= chunks.LARGEST_CHUNK
+    assert sum(shelf.asked) == 900
+
+
+@pytest.mark.parametrize("bad", ["!", "?"])
+def test_a_bad_photo_of_a_large_batch_is_answered_in_place(call, shelf, bad):
+    """Also where the container fails over all that came with it: they are asked for alone."""
+    images = [image(at % 6) for at in range(300)]
+    images[250] = image(bad)
+    reply = post_batch(call, images, query={"bad_photos": "null"})
+    expected = [at % 6 for at in range(300)]
+    expected[250] = None
+    assert reply.json["predictions"] == expected
+    assert [error["index"] for error in reply.json["errors"]] == [250]
 
 
 def test_an_empty_batch_has_no_predictions(call, shelf):
@@ -222,6 +272,33 @@ def test_a_bad_photo_is_answered_in_place_when_asked(call, shelf, bad):
     assert error["message"]
 
 
+def test_a_batch_is_told_in_detail_when_asked(call, shelf):
+    """Label, confidence and verdict beside each number; null where there is none."""
+    query = {"details": "true", "bad_photos": "null"}
+    reply = post_batch(call, [image(2), image("!")], query=query)
+    assert reply.json["predictions"] == [2, None]
+    assert reply.json["details"] == [
+        {"label": LABELS[2], "confidence": 0.95, "verdict": LABELS[2], "reason": None},
+        None,
+    ]
+
+
+def test_a_detail_below_the_threshold_says_so(call, endpoint):
+    """The number stays the best class's, as older clients have it; the verdict is none."""
+    endpoint.predicts([0.3, 0.25, 0.2, 0.15, 0.1])
+    reply = post_batch(call, [image(0)], query={"details": "true"})
+    assert reply.json["predictions"] == [0]
+    (detail,) = reply.json["details"]
+    assert (detail["verdict"], detail["reason"]) == ("none", "below threshold")
+
+
+def test_an_unknown_way_with_details_is_refused(call, shelf):
+    """The message says which there are."""
+    reply = post_batch(call, [], query={"details": "yes"})
+    assert reply.status == 400
+    assert "true or false" in reply.json["message"]
+
+
 @pytest.mark.parametrize("mark", ["?", "*"])
 def test_a_failure_inside_a_batch_is_500_with_a_log_line(call, shelf, caplog, mark):
     """Also where the endpoint is only busy, and where another photo is bad: its clients know 500."""
@@ -240,19 +317,20 @@ def test_an_unknown_way_with_bad_photos_is_refused(call, shelf):
 def test_photos_that_the_deadline_finds_unanswered_are_given_up():
     """What was answered before is kept; nothing waits for the rest."""
     gate = threading.Event()
+    fast, slow, queued = (Photo(name, "image/jpeg") for name in (b"fast", b"slow", b"queued"))
 
-    def classify(photo):
-        if photo != "fast":
+    def classify(photos):
+        if photos != (fast,):
             gate.wait(10)
-        return photo
+        return photos
 
     try:
         outcomes = batch.classify_all(
-            ["fast", "slow", "queued"], classify, batch.Deadline(time.monotonic() + 0.05), 1
+            [fast, slow, queued], classify, batch.Deadline(time.monotonic() + 0.05), 1
         )
     finally:
         gate.set()
-    assert outcomes[0] == "fast"
+    assert outcomes[0] == fast
     assert [error.code for error in outcomes[1:]] == ["endpoint_timeout"] * 2
 
 

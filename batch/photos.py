@@ -1,0 +1,181 @@
+"""Photos below a folder or an S3 prefix: listed one by one, and read when their turn comes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batch.errors import BatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_s3.client import S3Client
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp"})
+"""What the API reads; a file with another ending is counted, and not sent."""
+
+UNREADABLE = (OSError, BotoCoreError, ClientError)
+"""What `Source.read` and `Source.move` raise where one photo cannot be had."""
+
+_S3 = re.compile(r"s3://([^/]+)/?(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo as the listing tells it.
+
+    Attributes:
+        name: its path below the source, with slashes; what the table calls `filename`.
+        size: bytes.
+        stamp: changes with the content: a file's time of change in nanoseconds, an object's ETag.
+    """
+
+    name: str
+    size: int
+    stamp: str
+
+
+class Source(Protocol):
+    """Where photos come from."""
+
+    def photos(self) -> Iterator[Photo | None]:
+        """Every photo, in no order; None for a file that is none by its ending."""
+
+    def read(self, name: str) -> bytes:
+        """A photo's bytes; one of UNREADABLE where it cannot be had."""
+
+    def move(self, name: str, destination: str) -> None:
+        """Move a photo to the same path below `destination`; one that is gone was moved before."""
+
+
+def open_source(address: str, s3: Callable[[], S3Client]) -> Source:
+    """The source at `address`.
+
+    Args:
+        address: a folder, or `s3://bucket/prefix`.
+        s3: makes a client; called only where it is needed.
+
+    Raises:
+        BatchError: there is no such folder, or the address names no bucket.
+    """
+    if not address.startswith("s3:"):
+        return FolderSource(Path(address))
+    return S3Source(s3(), *parse_s3(address))
+
+
+def parse_s3(address: str) -> tuple[str, str]:
+    """Bucket and prefix; a prefix that is not empty ends in a slash, so that it is a folder.
+
+    Raises:
+        BatchError: it is no such address.
+    """
+    match = _S3.fullmatch(address)
+    if match is None:
+        raise BatchError(
+            f"{address!r}: expected s3://bucket/prefix", hint="`aws s3 ls` lists the buckets"
+        )
+    bucket, prefix = match.groups()
+    return bucket, prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+
+
+def is_photo(name: str) -> bool:
+    """Whether the API may read it, by its ending; hidden files are none."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
+
+
+class FolderSource:
+    """A folder of photos, at any depth; links to folders are not followed, since they may go round.
+
+    Raises:
+        BatchError: there is no such folder, or it cannot be listed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            raise BatchError(
+                f"{root} is no folder: expected one with photos", hint="name a folder that is there"
+            )
+        self.root = root
+
+    def photos(self) -> Iterator[Photo | None]:
+        folders = [""]
+        while folders:
+            below = folders.pop()
+            try:
+                entries = os.scandir(self.root / below)
+            except OSError as error:
+                raise BatchError(
+                    f"{self.root / below} cannot be listed: {error.strerror}",
+                    hint="give the job the right to read it, or move it away",
+                ) from error
+            with entries:
+                for entry in entries:
+                    name = f"{below}/{entry.name}" if below else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(name)
+                    else:
+                        yield _file(name, entry)
+
+    def read(self, name: str) -> bytes:
+        return (self.root / name).read_bytes()
+
+    def move(self, name: str, destination: str) -> None:
+        source, target = self.root / name, Path(destination, name)
+        if source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(source, target)
+
+
+def _file(name: str, entry: os.DirEntry[str]) -> Photo | None:
+    if not is_photo(name):
+        return None
+    try:
+        told = entry.stat()
+    except OSError:  # gone meanwhile, or a link to nowhere: it is told of when it is read
+        return Photo(name, 0, "")
+    return Photo(name, told.st_size, str(told.st_mtime_ns))
+
+
+class S3Source:
+    """The objects below a prefix, asked for by a thousand."""
+
+    def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
+        self._client, self._bucket, self._prefix = client, bucket, prefix
+
+    def photos(self) -> Iterator[Photo | None]:
+        pages = self._client.get_paginator("list_objects_v2")
+        try:
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+                for item in page.get("Contents", []):
+                    name = item["Key"].removeprefix(self._prefix)
+                    if name and not name.endswith("/"):  # what consoles make for an empty folder
+                        known = is_photo(name)
+                        yield Photo(name, item["Size"], item["ETag"]) if known else None
+        except (BotoCoreError, ClientError) as error:
+            raise BatchError(
+                f"s3://{self._bucket}/{self._prefix} cannot be listed: {error}",
+                hint="is the bucket's name right, and may your credentials list it?",
+            ) from error
+
+    def read(self, name: str) -> bytes:
+        answer = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")
+        return answer["Body"].read()
+
+    def move(self, name: str, destination: str) -> None:
+        bucket, prefix = parse_s3(destination)
+        source = {"Bucket": self._bucket, "Key": f"{self._prefix}{name}"}
+        try:
+            self._client.copy_object(Bucket=bucket, Key=f"{prefix}{name}", CopySource=source)  # type: ignore[arg-type]  # CopySource is a dict of these
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "NoSuchKey":
+                raise
+            return
+        self._client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")

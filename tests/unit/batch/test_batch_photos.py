@@ -1,0 +1,107 @@
+"""Photos of an S3 prefix, and addresses."""
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from batch.errors import BatchError
+from batch.photos import FolderSource, Photo, S3Source, is_photo, open_source, parse_s3
+
+BUCKET = "returns"
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """A bucket with photos, another file and a console's folder object below `today/`."""
+    with mock_aws():
+        client = boto3.client(
+            "s3", "us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+        client.create_bucket(Bucket=BUCKET)
+        for key in ("today/", "today/a.png", "today/x/b.JPG", "today/note.txt", "todays.png"):
+            client.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
+        yield client
+
+
+def keys(s3):
+    return {item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
+
+
+def test_a_prefix_is_a_folder(s3):
+    """Names are below it, other files are None, and `todays.png` is not in `today`."""
+    found = list(open_source(f"s3://{BUCKET}/today", lambda: s3).photos())
+    assert {each and each.name for each in found} == {"a.png", "x/b.JPG", None}
+    assert len(found) == 3
+    (photo,) = [each for each in found if each and each.name == "a.png"]
+    assert photo.size == len("today/a.png")
+    assert photo.stamp == s3.head_object(Bucket=BUCKET, Key="today/a.png")["ETag"]
+
+
+def test_objects_are_read_and_moved_by_their_names(s3):
+    """A moved object is below the new prefix alone; moving it twice is no error."""
+    s3.put_object(Bucket=BUCKET, Key="moved/x/b.JPG", Body=b"moved")
+    source = S3Source(s3, BUCKET, "moved/")
+    assert source.read("x/b.JPG") == b"moved"
+    for _ in range(2):
+        source.move("x/b.JPG", f"s3://{BUCKET}/done")
+    assert "done/x/b.JPG" in keys(s3)
+    assert "moved/x/b.JPG" not in keys(s3)
+
+
+def test_a_bucket_that_is_not_there_is_named(s3):
+    """With the mend."""
+    with pytest.raises(BatchError, match=r"s3://nobody/ cannot be listed.*NoSuchBucket") as caught:
+        list(S3Source(s3, "nobody", "").photos())
+    assert "may your credentials list it" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("s3://b", ("b", "")),
+        ("s3://b/", ("b", "")),
+        ("s3://b/p", ("b", "p/")),
+        ("s3://b/p/q/", ("b", "p/q/")),
+    ],
+)
+def test_addresses_are_bucket_and_folder(address, expected):
+    """A prefix that is not empty ends in a slash."""
+    assert parse_s3(address) == expected
+
+
+@pytest.mark.parametrize("address", ["s3:b", "s3:///p", "s3:"])
+def test_what_names_no_bucket_is_refused(address):
+    """The message says what was expected."""
+    with pytest.raises(BatchError, match="expected s3://bucket/prefix"):
+        open_source(address, lambda: None)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    """Before anything is sent."""
+    with pytest.raises(BatchError, match="is no folder"):
+        open_source(str(tmp_path / "nowhere"), lambda: None)
+
+
+def test_a_link_to_a_folder_is_not_followed(tmp_path):
+    """It may lead back to where it lies."""
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "round.png").symlink_to(tmp_path)
+    found = {photo.name for photo in FolderSource(tmp_path).photos() if photo}
+    assert "a.png" in found
+    assert not any("/" in name for name in found)
+
+
+def test_a_photo_is_told_by_its_change(tmp_path):
+    """Size and time of change, as the listing has them."""
+    (tmp_path / "a.png").write_bytes(b"x")
+    stat = (tmp_path / "a.png").stat()
+    assert list(FolderSource(tmp_path).photos()) == [Photo("a.png", 1, str(stat.st_mtime_ns))]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.JPEG", True), ("x/a.webp", True), ("a.heic", False), (".a.png", False), ("png", False)],
+)
+def test_photos_are_known_by_their_endings(name, expected):
+    """What the API reads, in any case; hidden files are none."""
+    assert is_photo(name) is expected

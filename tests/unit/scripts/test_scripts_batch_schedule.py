@@ -1,0 +1,109 @@
+"""`snapshelf batch schedule` on the command line."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from batch.errors import BatchError
+from scripts.commands.batch import batch_command
+
+RUN = ("--in", "photos", "--out", "out/predictions.csv", "--columns", "label")
+
+
+def call(*arguments):
+    return CliRunner().invoke(batch_command, ["schedule", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def crontab(tmp_path, monkeypatch):
+    """A program `crontab` that keeps the crontab in a file, which does not exist at first."""
+    kept = tmp_path / "kept"
+    program = tmp_path / "bin" / "crontab"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\n"
+        f'if [ "$1" = -l ]; then cat "{kept}" 2>/dev/null || {{ echo "no crontab for you" >&2;'
+        f' exit 1; }}; else cat > "{kept}"; fi\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return kept
+
+
+def test_the_line_is_printed_and_nothing_installed(crontab):
+    """It names this program by its full path, and the current folder."""
+    result = call("0 19 * * *", *RUN)
+    assert result.exit_code == 0
+    (line,) = result.stdout.splitlines()
+    assert line.startswith(f"0 19 * * * cd {Path.cwd()} && /")
+    assert " batch run --in photos --out out/predictions.csv --columns label >> " in line
+    assert not crontab.exists()
+
+
+def test_the_printed_line_is_one_that_runs(tmp_path, monkeypatch):
+    """As cron would: by sh, with next to no environment, from the root folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    line = call("0 19 * * *", *RUN, "--api", "http://127.0.0.1:9/api").stdout
+    (tmp_path / "out").mkdir()
+    command = (
+        line.removeprefix("0 19 * * * ").replace("\\%", "%").replace(" batch run ", " --version ")
+    )
+    subprocess.run(["/bin/sh", "-c", command.split(" --in ")[0]], cwd="/", env={}, check=True)
+
+
+def test_installing_twice_is_installing_once(crontab):
+    """What else the crontab has stays; another time replaces the former."""
+    crontab.write_text("5 4 * * * backup\n")
+    call("0 19 * * *", "--install", *RUN)
+    once = crontab.read_text()
+    call("0 19 * * *", "--install", *RUN)
+    assert crontab.read_text() == once
+    assert once.startswith("5 4 * * * backup\n# BEGIN snapshelf batch ")
+    call("0 2 * * *", "--install", *RUN)
+    assert crontab.read_text() == once.replace("\n0 19 ", "\n0 2 ")
+
+
+def test_a_user_without_a_crontab_gets_one(crontab):
+    """`crontab -l` fails then, which is no error."""
+    assert call("0 19 * * *", "--install", *RUN).exit_code == 0
+    assert len(crontab.read_text().splitlines()) == 3
+
+
+def test_units_are_written_below_the_users_configuration(tmp_path, monkeypatch):
+    """And the command that switches them on is told."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    result = call("0 19 * * *", "--as", "systemd", "--install", "--json", *RUN)
+    told = json.loads(result.stdout)
+    units = {path.name: path.read_text() for path in (tmp_path / "config/systemd/user").iterdir()}
+    assert told["entries"] == units
+    assert sorted(path.rpartition(".")[2] for path in units) == ["service", "timer"]
+    assert "systemctl --user enable --now" in told["hint"]
+    assert len(told["next"]) == 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--in", "photos"), (*RUN, "--colums", "label"), (*RUN, "--batch-size", "0")],
+)
+def test_what_would_fail_tonight_is_refused_now(options):
+    """With the usage of `snapshelf batch run`."""
+    assert call("0 19 * * *", *options).exit_code == 2
+
+
+def test_a_wrong_time_is_refused():
+    """Before anything is written."""
+    with pytest.raises(BatchError, match="Bad hour"):
+        call("0 25 * * *", "--install", *RUN)
+
+
+def test_a_machine_without_cron_is_told_so(monkeypatch, tmp_path):
+    """And of the other way."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BatchError, match="no program `crontab`") as caught:
+        call("0 19 * * *", "--install", *RUN)
+    assert "--as systemd" in caught.value.hint
