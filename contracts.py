@@ -54,11 +54,28 @@ ONNX_FILE = "model.onnx"
 """Input `data` float32 (N, C, H, W), normalised; output `probabilities` float32 (N, classes).
 
 A second output `logits`, likewise, is before any temperature: `probabilities` are
-softmax(logits / temperature). An artifact may lack it.
+softmax(logits / temperature). Further ones are `embedding`, float32 (N, F), what the last layer
+takes, and `activation_map`, float32 (N, h, w), what each place adds to the best class's logit. An
+artifact may lack any of the three.
 """
+
+INT8_ONNX_FILE = "model-int8.onnx"
+"""The same network in 8 bits, same input and outputs; only where its accuracy was found to hold."""
+
+DEFAULT_RUNTIME = "onnxruntime-fp32"
+RUNTIME_FILES = {
+    DEFAULT_RUNTIME: ONNX_FILE,
+    "onnxruntime-int8": INT8_ONNX_FILE,
+    "openvino-fp32": ONNX_FILE,
+    "openvino-int8": INT8_ONNX_FILE,
+}
+"""What can compute an artifact, `<library>-<precision>`, and the file that it reads."""
 
 MODEL_CARD_FILE = "model-card.json"
 """Classes in output order, photo size, fit and statistics, threshold, metrics, network, version.
+
+Where it has been optimised also `runtimes`, whose `order` names some of RUNTIME_FILES: those whose
+accuracy holds, the fastest first, with what was measured beside it.
 
 Where the training has fitted them also `temperature`, `thresholds` {category: 0..1, or null for a
 category that is never named} and `familiarity` {"energy": the lowest of a familiar photo}.
@@ -90,6 +107,9 @@ JSON_VERBOSE = "application/json;verbose"
 JSON_LINES = "application/jsonlines"
 DESCRIBE = "method=describe"
 """CustomAttributes value that asks the endpoint for its model card instead of a prediction."""
+
+TOP_K_ATTRIBUTE, EMBEDDING_ATTRIBUTE, HEATMAP_ATTRIBUTE = "top_k", "embedding", "heatmap"
+"""What CustomAttributes may ask for with a photo: `top_k=3,embedding=true,heatmap=true`."""
 
 # --- Limits ---------------------------------------------------------------------------------------
 ENDPOINT_PAYLOAD_BYTES = 6_291_456

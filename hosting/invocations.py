@@ -10,28 +10,20 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contracts import DESCRIBE, ENDPOINT_PAYLOAD_BYTES, JSON, PHOTO_TYPES, SnapshelfError
-from hosting.model import Model
-from hosting.replies import encode
+from contracts import DESCRIBE, JSON, SnapshelfError
+from hosting.batch import answer_all
+from hosting.bodies import Form, read_body
+from hosting.model import Answer, Model
+from hosting.options import NOTHING_MORE, Options
+from hosting.replies import describe_error, encode, encode_many, read_accept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from hosting.batch import Outcome
+    from hosting.bodies import Body
 
 logger = logging.getLogger(__name__)
-
-
-class ContentTypeError(SnapshelfError):
-    """The body is of a type that this model does not read."""
-
-    code = "unsupported_media_type"
-    status = 415
-
-
-class PayloadError(SnapshelfError):
-    """The body is larger than InvokeEndpoint carries."""
-
-    code = "payload_too_large"
-    status = 413
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +42,20 @@ def invoke(
 
     Args:
         model: loaded.
-        body: one photo's bytes.
-        content_type: one of PHOTO_TYPES, or any other image/*.
+        body: a photo, or many.
+        content_type: see `hosting.bodies.read_body`.
         accept: see `hosting.replies.encode`.
-        attributes: CustomAttributes; DESCRIBE asks for the model card, whatever the body.
+        attributes: CustomAttributes; DESCRIBE asks for the model card, whatever the body; others
+            are read by `hosting.options`.
     """
     try:
         if attributes == DESCRIBE:
             return describe(model)
-        check_type(content_type)
-        check_size(len(body))
-        return classify(model, body, accept)
+        start = time.perf_counter()
+        options = Options.parse(attributes)
+        asked = read_body(body, content_type)
+        outcomes = answer_all(model, asked.photos, options)
+        return answer(model, asked, outcomes, accept, options, milliseconds=since(start))
     except SnapshelfError as error:
         return refusal(error)
     except Exception as error:  # noqa: BLE001 (a bug is told in the log, the client only that)
@@ -94,56 +89,54 @@ def describe(model: Model) -> Reply:
     return _json(200, model.card)
 
 
-def classify(model: Model, photo: bytes, accept: str, *, batch: bool = False) -> Reply:
-    """What the model says of the photo, in the type that `accept` asks for.
+def answer(
+    model: Model,
+    asked: Body,
+    outcomes: Sequence[Outcome],
+    accept: str,
+    options: Options = NOTHING_MORE,
+    *,
+    milliseconds: float,
+    batch: bool = False,
+) -> Reply:
+    """What the model says of the photos, in the type that `accept` asks for.
 
     Args:
         model: loaded.
-        photo: its bytes.
-        accept: see `hosting.replies.encode`.
+        asked: what the request held.
+        outcomes: of each of its photos.
+        accept: see `hosting.replies`.
+        options: what else was asked for.
+        milliseconds: that the answers took.
         batch: whether answers are those of batch transform.
 
     Raises:
-        SnapshelfError: no photo, or no type that is offered.
+        SnapshelfError: no type that is offered; of a single photo also what is wrong with it.
+        Exception: a photo met a bug.
     """
-    start = time.perf_counter()
-    answer = model.answer(photo)
-    milliseconds = (time.perf_counter() - start) * 1000
-    return Reply(200, *encode(model, answer, accept, milliseconds=milliseconds, batch=batch))
+    known = [_known(outcome) for outcome in outcomes]
+    if asked.form is not Form.ONE:
+        wanted = read_accept(accept, options, lines=asked.form is Form.LINES)
+        for each in known:
+            if isinstance(each, SnapshelfError):
+                _log(each)
+        return Reply(200, *encode_many(model, known, wanted, milliseconds=milliseconds))
+    if isinstance(known[0], SnapshelfError):
+        raise known[0]
+    return Reply(
+        200, *encode(model, known[0], accept, options, milliseconds=milliseconds, batch=batch)
+    )
 
 
-def check_type(header: str) -> None:
-    """Refuse a body that says it is no photo.
-
-    Raises:
-        ContentTypeError: neither one of PHOTO_TYPES nor another image/*.
-    """
-    name = header.partition(";")[0].strip().lower()
-    if name not in PHOTO_TYPES and not name.startswith("image/"):
-        raise ContentTypeError(
-            f"Content-Type: {header or '(none)'}: not read here",
-            hint=f"send a photo's bytes as {', '.join(PHOTO_TYPES)}",
-        )
-
-
-def check_size(size: int) -> None:
-    """Refuse a body of more bytes than InvokeEndpoint carries.
-
-    Raises:
-        PayloadError: it is larger.
-    """
-    if size > ENDPOINT_PAYLOAD_BYTES:
-        raise PayloadError(
-            f"the body exceeds {ENDPOINT_PAYLOAD_BYTES:,} bytes", hint="send a smaller photo"
-        )
+def since(start: float) -> float:
+    """Milliseconds since `start`, of `time.perf_counter`."""
+    return (time.perf_counter() - start) * 1000
 
 
 def refusal(error: SnapshelfError) -> Reply:
     """The reply that tells a client what is wrong with the request, or with the model."""
-    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # not the client's fault
-        logger.error(error.message)
-    document = {"code": error.code, "message": error.message, "hint": error.hint}
-    return _json(error.status, document)
+    _log(error)
+    return _json(error.status, describe_error(error))
 
 
 def failure(error: Exception) -> Reply:
@@ -153,6 +146,19 @@ def failure(error: Exception) -> Reply:
         500,
         {"code": "internal", "message": "the prediction failed", "hint": "see the endpoint's log"},
     )
+
+
+def _log(error: SnapshelfError) -> None:
+    """Tell the operator of what is not the client's fault."""
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error(error.message)
+
+
+def _known(outcome: Outcome) -> Answer | SnapshelfError:
+    """An answer or a fault that clients are told; a bug is raised."""
+    if isinstance(outcome, Answer | SnapshelfError):
+        return outcome
+    raise outcome
 
 
 def _json(status: int, document: Any) -> Reply:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chalice import Chalice, Response
 from chalicelib import (
     batch,
+    classify_options,
     docs_page,
     edge,
     feedback,
@@ -90,12 +91,26 @@ def asked_model(name: str | None) -> Endpoint:
     return endpoint(name or query.get("model") or models.DEFAULT_MODEL)
 
 
-def ask(model: Endpoint, photo: Photo) -> Prediction:
+def ask(model: Endpoint, photo: Photo, attributes: str = "") -> Prediction:
     """What the model says of the photo, which is kept for labelling where the model is unsure."""
-    prediction = model.classify(photo)
+    prediction = model.classify(photo, attributes)
+    keep_doubtful(photo, prediction)
+    return prediction
+
+
+def ask_many(model: Endpoint, photos: Sequence[Photo]) -> list[batch.Outcome]:
+    """As `ask` each, in order; what is wrong with a photo stands in its place."""
+    outcomes = model.classify_many(photos)
+    for photo, outcome in zip(photos, outcomes, strict=True):
+        if isinstance(outcome, Prediction):
+            keep_doubtful(photo, outcome)
+    return outcomes
+
+
+def keep_doubtful(photo: Photo, prediction: Prediction) -> None:
+    """Keep the photo for labelling, where the deployment does and the model is unsure."""
     if CAPTURE_BUCKET and prediction.best_probability < CAPTURE_BELOW:
         photo_store.capture(store(CAPTURE_BUCKET), photo, prediction, logs.request_id.get())
-    return prediction
 
 
 @of_any_model("/classify", "POST", photo_request.CONTENT_TYPES)
@@ -103,16 +118,17 @@ def classify(name: str | None = None) -> dict[str, Any]:
     """Name the category of a photo.
 
     Body: JSON {"image": "<base64 or data URL>"}, the photo's bytes, a multipart form with the field
-    file, or a data URL as text. Query: top_k.
+    file, or a data URL as text. Query, or JSON: top_k, embedding, heatmap.
     """
     started = time.perf_counter()
     request = app.current_request
-    top_k = photo_request.read_top_k(request.query_params)
-    photo = photo_request.read_photo(request.raw_body, request.headers.get("content-type", ""))
-    prediction = ask(asked_model(name), photo)
+    content_type = request.headers.get("content-type", "")
+    photo = photo_request.read_photo(request.raw_body, content_type)
+    options = classify_options.read_options(request.raw_body, content_type, request.query_params)
+    prediction = ask(asked_model(name), photo, options.attributes)
     return replies.classification(
         prediction,
-        top_k=top_k,
+        options=options,
         request_id=logs.request_id.get(),
         total_ms=(time.perf_counter() - started) * 1000,
     )
@@ -139,7 +155,7 @@ def process_batch(name: str | None = None) -> dict[str, Any]:
     model = asked_model(name)
     outcomes = batch.classify_all(
         batch.read_images(request.raw_body),
-        functools.partial(ask, model),
+        functools.partial(ask_many, model),
         deadline,
         model.concurrency,
     )

@@ -74,7 +74,7 @@ def compare_models(first: Path, second: Path, root: Path, out: Path | None) -> R
     Raises:
         DatasetError: there is no photo that can be read, or a category that a model does not know.
     """
-    models = [_load(path) for path in (first, second)]
+    models = [load_model(path) for path in (first, second)]
     photos = find_photos(root, set(models[0].classes) & set(models[1].classes))
     answers, seconds = zip(*(_answers(model, root, photos) for model in models), strict=True)
     read = [(photo, *pair) for photo, *pair in zip(photos, *answers, strict=True) if all(pair)]
@@ -115,7 +115,8 @@ right by one alone: {found.only_first} by {first}, {found.only_second} by {secon
 unreadable: {result.unreadable} photos"""
 
 
-def _load(artifact: Path) -> Model:
+def load_model(artifact: Path) -> Model:
+    """An artifact's model, on one thread: photos are asked about in parallel."""
     with tempfile.TemporaryDirectory() as folder:
         unpack(artifact, Path(folder))
         return Model.load(Path(folder), threads=1)

@@ -250,6 +250,8 @@ def _examine(
     if accuracy is not None:
         metrics["test_accuracy"] = accuracy
         logger.info("Test-accuracy=%f", accuracy)
+    if examiner.calibration_errors:
+        metrics["calibration_error"] = examiner.calibration_errors
     return trust
 
 

@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from training import onnx_operators
+from training.onnx_features import add_features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def export_onnx(
 
     Returns:
         The ONNX file: input `data` float32 (N, C, H, W), N free; outputs `probabilities` and,
-        uncalibrated, `logits`, both float32 (N, classes).
+        uncalibrated, `logits`, both float32 (N, classes); and what `add_features` adds.
     """
     from mxnet import onnx as mx_onnx
 
@@ -82,6 +83,7 @@ def export_onnx(
     _, ((_, classes),), _ = logits.infer_shape(data=(1, *shape))
     _tidy(model, classes)
     _end_in_probabilities(model, temperature, multi_label=multi_label)
+    add_features(model.graph, LOGITS)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 

@@ -37,6 +37,10 @@ class Examiner:
         tree: each class's levels in a tree of categories, where there is one.
         folder: of the job's output; each channel's report is put in a folder of its name there.
         should_stop: asked before every batch of photos.
+
+    Attributes:
+        calibration_errors: by channel, the expected calibration error, 0..1, `before` and `after`
+            the temperature; of answers with one label a photo, and none before it was fitted.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Examiner:
         self._tree = tree
         self._folder = folder
         self._should_stop = should_stop
+        self.calibration_errors: dict[str, dict[str, float]] = {}
 
     def calibrate(self, validation: Channel, untested: Trust) -> Trust:
         """Fit temperature, thresholds and the bound of what is familiar; writes its report too.
@@ -99,7 +104,7 @@ class Examiner:
         return answers, time.perf_counter() - start
 
     def _write(self, channel: Channel, answers: Answers, trust: Trust, seconds: float) -> None:
-        write_report(
+        document = write_report(
             self._folder / channel.name,
             answers,
             title=f"{channel.name.capitalize()} photos",
@@ -109,6 +114,18 @@ class Examiner:
             seconds=seconds,
             calibration=trust,
             wanted_precision=self._settings.wanted_precision or None,
+        )
+        if trust.fitted and "calibration" in document:
+            self._note_errors(channel.name, document["calibration"])
+
+    def _note_errors(self, channel: str, calibration: dict[str, Any]) -> None:
+        errors = {key: calibration[key]["error_equal_width"] for key in ("before", "after")}
+        self.calibration_errors[channel] = errors
+        logger.info(
+            "Calibration error on %s photos: %.4f before, %.4f after",
+            channel,
+            errors["before"],
+            errors["after"],
         )
 
 

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import hashlib
 import importlib.metadata
+import json
 import logging
 import modulefinder
 import shutil
@@ -22,7 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contracts import MODEL_CARD_FILE, ONNX_FILE, DeployError
+from contracts import (
+    DEFAULT_RUNTIME,
+    INT8_ONNX_FILE,
+    MODEL_CARD_FILE,
+    ONNX_FILE,
+    RUNTIME_FILES,
+    DeployError,
+)
 from infra.deploy.bundle import write_entry
 from infra.deploy.options import LARGEST_MEMORY_MB
 from infra.images import FUNCTION_PROGRAM, PROJECT_ROOT
@@ -42,6 +50,8 @@ UNPACKED_BYTES = 262_144_000
 _PLATFORM = "x86_64-manylinux2014"
 """Lambda's Python 3.11 runs on Amazon Linux 2, whose glibc 2.26 takes these wheels and no newer."""
 
+_LIBRARY = "onnxruntime-"
+_NETWORKS = (ONNX_FILE, INT8_ONNX_FILE)
 _LEFT_OUT = frozenset({"tests", "__pycache__", "bin"})
 _INSTALL_SECONDS = 600
 _LEVEL = 1  # weights hardly compress: three times as fast as zlib's own, and 3 % more
@@ -111,7 +121,8 @@ def build_model_bundle(chalice_zip: Path, artifact: Path, build_dir: Path) -> Mo
     folder = build_dir / f"function-{_digest(chalice_zip, artifact, LIBRARIES, *modules.values())}"
     with tempfile.TemporaryDirectory() as scratch:
         model = _extract(artifact, Path(scratch))
-        needs = _BASE_MB + _PHOTO_MB + model[ONNX_FILE].stat().st_size * _MODEL_FACTOR / _MEGABYTE
+        network = sum(path.stat().st_size for name, path in model.items() if name in _NETWORKS)
+        needs = _BASE_MB + _PHOTO_MB + network * _MODEL_FACTOR / _MEGABYTE
         if not folder.is_dir():
             libraries = _files(install_libraries(build_dir))
             parts = {
@@ -206,14 +217,14 @@ def _pack(chalice_zip: Path, parts: dict[str, dict[str, Path]], folder: Path) ->
 
 
 def _extract(artifact: Path, scratch: Path) -> dict[str, Path]:
-    """The two files that hosting reads; nothing else of the archive is written."""
+    """What hosting will read, the card and one network; nothing else of the archive is written."""
     found = {}
     try:
         with tarfile.open(artifact, "r:gz") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
                 stream = archive.extractfile(member) if member.isfile() else None
-                if name in (ONNX_FILE, MODEL_CARD_FILE) and stream is not None:
+                if name in (*_NETWORKS, MODEL_CARD_FILE) and stream is not None:
                     found[name] = scratch / name
                     with found[name].open("wb") as out:
                         shutil.copyfileobj(stream, out)
@@ -221,10 +232,24 @@ def _extract(artifact: Path, scratch: Path) -> dict[str, Path]:
         raise DeployError(f"{artifact}: no model.tar.gz: {error}", hint=_TRAIN) from error
     if missing := {ONNX_FILE, MODEL_CARD_FILE} - set(found):
         raise DeployError(f"{artifact} holds no {' and no '.join(sorted(missing))}", hint=_TRAIN)
-    return found
+    wanted = _network_file(found[MODEL_CARD_FILE])
+    if wanted not in found:
+        raise DeployError(f"{artifact} holds no {wanted}, which its card wants", hint=_OPTIMISE)
+    return {name: found[name] for name in (wanted, MODEL_CARD_FILE)}
+
+
+def _network_file(card: Path) -> str:
+    """The one that hosting will take by the card where ONNX Runtime is all there is."""
+    try:
+        order = json.loads(card.read_text()).get("runtimes", {}).get("order", [])
+        names = [name for name in order if name.startswith(_LIBRARY)]
+        return RUNTIME_FILES[names[0] if names else DEFAULT_RUNTIME]
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DeployError(f"{card.name}: {error!r}, expected a model card", hint=_TRAIN) from error
 
 
 _TRAIN = "deploy what `snapshelf train` wrote, or `snapshelf convert` made of SageMaker's own"
+_OPTIMISE = "run `snapshelf optimise` again"
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -10,10 +10,11 @@ import contextvars
 import json
 import logging
 import time
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from .chunks import Chunks
 from .contracts import LAMBDA_PAYLOAD_BYTES, PhotoError, SnapshelfError
 from .errors import BadRequestError, BatchFailedError, EndpointTimeoutError, PhotoTooLargeError
 from .photo_request import Photo, read_base64, sniff
@@ -37,7 +38,7 @@ into a reply of 6 MB. Photos of 28 pixels fill a request's 6 MB with fewer.
 """
 
 CONCURRENCY = 8
-"""Photos of one request at an endpoint at once. Beyond, they would wait there in place of here."""
+"""Requests of one batch at an endpoint at once. Beyond, they would wait there in place of here."""
 
 _LONGEST_START = 15.0
 """Seconds from the gateway to the view at most: beyond, the two clocks do not agree."""
@@ -89,25 +90,46 @@ def read_images(body: bytes) -> list[Photo | SnapshelfError]:
 
 def classify_all(
     photos: Sequence[Photo | SnapshelfError],
-    classify: Callable[[Photo], Prediction],
+    classify: Callable[[Sequence[Photo]], Sequence[Outcome]],
     deadline: Deadline,
     concurrency: int = CONCURRENCY,
 ) -> list[Outcome]:
-    """What the model says of each photo, in order; `concurrency` of them are asked for at once.
+    """What the model says of each photo, in order; `concurrency` requests are under way at once.
 
     What is wrong with a photo stands in its place, as does a fault of the endpoint's. Photos that
     the deadline finds unanswered are given up: nobody would read their answers.
+
+    Args:
+        photos: in order, or what is wrong already.
+        classify: an outcome for each of some photos that are asked for together.
+        deadline: when the answer must be on its way.
+        concurrency: threads that ask.
     """
+    good = [(at, each) for at, each in enumerate(photos) if not isinstance(each, SnapshelfError)]
+    chunks = Chunks(good)
+    outcomes: dict[int, Outcome] = {}
+
+    def work() -> None:
+        while deadline.seconds_left and (chunk := chunks.take()):
+            started = time.monotonic()
+            places, asked = zip(*chunk, strict=True)
+            outcomes.update(zip(places, classify(asked), strict=True))
+            chunks.adapt(len(chunk), time.monotonic() - started)
+
     pool = ThreadPoolExecutor(concurrency, "batch")
-    tasks: list[Future[Prediction] | SnapshelfError] = [
-        photo
-        if isinstance(photo, SnapshelfError)
-        else pool.submit(contextvars.copy_context().run, classify, photo)  # with the request's id
-        for photo in photos
+    threads = [  # each with the request's id
+        pool.submit(contextvars.copy_context().run, work)
+        for _ in range(min(concurrency, len(good)))
     ]
-    wait([task for task in tasks if isinstance(task, Future)], timeout=deadline.seconds_left)
+    ended, _ = wait(threads, timeout=deadline.seconds_left)
     pool.shutdown(wait=False, cancel_futures=True)
-    return [task if isinstance(task, SnapshelfError) else _outcome(task) for task in tasks]
+    for thread in ended:
+        thread.result()  # a bug is raised
+    answered = outcomes.copy()
+    return [
+        each if isinstance(each, SnapshelfError) else answered.get(at) or _given_up()
+        for at, each in enumerate(photos)
+    ]
 
 
 def insist(outcomes: Sequence[Outcome]) -> list[Prediction]:
@@ -192,17 +214,10 @@ def _photo(image: str) -> Photo | SnapshelfError:
         return error
 
 
-def _outcome(task: Future[Prediction]) -> Outcome:
-    if not task.done() or task.cancelled():
-        return EndpointTimeoutError(
-            "there was no time left for this photo", hint="send fewer photos at once"
-        )
-    try:
-        return task.result()
-    except SnapshelfError as error:
-        return error
-    except CancelledError:  # between the two lines above
-        return EndpointTimeoutError("there was no time left for this photo")
+def _given_up() -> EndpointTimeoutError:
+    return EndpointTimeoutError(
+        "there was no time left for this photo", hint="send fewer photos at once"
+    )
 
 
 def _is_clients(error: SnapshelfError) -> bool:

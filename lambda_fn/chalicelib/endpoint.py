@@ -6,20 +6,24 @@ import json
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    ClientError,
-    HTTPClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-)
-from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.exceptions import ClientError
 
+from . import photo_lines
 from .batch import CONCURRENCY
-from .contracts import DEFAULT_THRESHOLD, DESCRIBE, JSON, JSON_VERBOSE, EndpointError
+from .contracts import (
+    DEFAULT_THRESHOLD,
+    DESCRIBE,
+    JSON,
+    JSON_LINES,
+    JSON_VERBOSE,
+    EndpointError,
+    SnapshelfError,
+)
+from .endpoint_faults import NO_ANSWER, no_answer, of_line, raise_for, unreadable_reply
 from .errors import (
     EndpointBusyError,
     EndpointTimeoutError,
@@ -28,6 +32,8 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
     from .own_model import OwnModel
@@ -48,13 +54,10 @@ In between botocore's standard mode waits, where the endpoint is throttled, a ra
 then of 2 s (full jitter: those that were refused together do not come back together).
 """
 
+HEATMAP_MEMBERS = ("category", "method", "png")
+
 LONGEST_WAITS = 3.0
 """Seconds that those two waits take at most."""
-
-_NO_ANSWER = (BotoConnectionError, HTTPClientError, IncompleteReadError)
-_CLIENTS_FAULT = (400, 413, 415, 422)
-_THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException")
-_NOT_READY = ("ModelNotReadyException", "ServiceUnavailable", "ServiceUnavailableException")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Prediction:
     """What the model says of one photo: `probabilities` (0..1) and `labels` in class order.
 
     `verdict` is a label, NO_VERDICT with a `reason`, or None where the model's artifact is not
-    calibrated: the threshold alone decides then.
+    calibrated: the threshold alone decides then. `indices` are the classes' numbers where not all
+    are told. `embedding` and `heatmap` (HEATMAP_MEMBERS; `png` in base64) are there if asked for.
     """
 
     probabilities: tuple[float, ...]
@@ -73,6 +77,9 @@ class Prediction:
     endpoint_ms: float
     verdict: str | None = None
     reason: str | None = None
+    indices: tuple[int, ...] = ()
+    embedding: tuple[float, ...] | None = None
+    heatmap: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         if not self.labels or len(self.labels) != len(self.probabilities):
@@ -85,15 +92,19 @@ class Prediction:
     @property
     def best_index(self) -> int:
         """The class of the highest probability, by its number; of equals the first."""
-        return max(range(len(self.labels)), key=self.probabilities.__getitem__)
+        return self.indices[self._best_at] if self.indices else self._best_at
 
     @property
     def best(self) -> str:
-        return self.labels[self.best_index]
+        return self.labels[self._best_at]
 
     @property
     def best_probability(self) -> float:
-        return self.probabilities[self.best_index]
+        return self.probabilities[self._best_at]
+
+    @property
+    def _best_at(self) -> int:
+        return max(range(len(self.labels)), key=self.probabilities.__getitem__)
 
 
 class Endpoint:
@@ -102,7 +113,7 @@ class Endpoint:
     Args:
         name: the endpoint's.
         client: SageMaker Runtime, or what answers in its stead.
-        concurrency: how many photos of one request it may be asked for at once.
+        concurrency: how many requests of one batch it may have at once.
     """
 
     def __init__(
@@ -116,17 +127,64 @@ class Endpoint:
         self.concurrency = concurrency
         self._client = client
         self._card: dict[str, Any] | None = None
+        self._takes_lines = True
 
-    def classify(self, photo: Photo) -> Prediction:
+    def classify(self, photo: Photo, attributes: str = "") -> Prediction:
         """The model's probabilities for `photo`.
+
+        Args:
+            photo: to classify.
+            attributes: CustomAttributes that ask for more.
 
         Raises:
             RefusedPhotoError: the model cannot read the photo; the client's fault.
             EndpointError: everything else; not the client's fault.
         """
         started = time.perf_counter()
-        reply = self._invoke(photo.data, photo.content_type, accept=JSON_VERBOSE)
+        reply = self._invoke(
+            photo.data, photo.content_type, accept=JSON_VERBOSE, attributes=attributes
+        )
+        return self._prediction(reply, (time.perf_counter() - started) * 1000)
+
+    def classify_many(self, photos: Sequence[Photo]) -> list[Prediction | SnapshelfError]:
+        """As `classify` each, in order, in one request; what is wrong stands in a photo's place.
+
+        A container that takes no lines, or fails over some of them, is asked photo by photo.
+        """
+        if len(photos) > 1 and self._takes_lines:
+            try:
+                return self._classify_lines(photos)
+            except (EndpointBusyError, EndpointUnavailableError, EndpointTimeoutError) as error:
+                return [error] * len(photos)
+            except RefusedPhotoError:
+                self._takes_lines = False
+            except EndpointError:
+                logger.warning("%d photos failed together: each is asked for alone", len(photos))
+        return [self._outcome(photo) for photo in photos]
+
+    def _outcome(self, photo: Photo) -> Prediction | SnapshelfError:
+        try:
+            return self.classify(photo)
+        except SnapshelfError as error:
+            return error
+
+    def _classify_lines(self, photos: Sequence[Photo]) -> list[Prediction | SnapshelfError]:
+        started = time.perf_counter()
+        body = photo_lines.encode(photos)
+        text = self._ask(body, JSON_LINES, accept=photo_lines.ACCEPT)
         endpoint_ms = (time.perf_counter() - started) * 1000
+        try:
+            replies = photo_lines.decode(text, len(photos))
+        except ValueError as error:
+            raise unreadable_reply(self.name) from error
+        return [
+            of_line(reply["error"], self.name)
+            if "error" in reply
+            else self._prediction(reply, endpoint_ms)
+            for reply in replies
+        ]
+
+    def _prediction(self, reply: dict[str, Any], endpoint_ms: float) -> Prediction:
         try:
             latency = reply.get("model_latency_ms")
             return Prediction(
@@ -138,9 +196,12 @@ class Endpoint:
                 endpoint_ms=endpoint_ms,
                 verdict=_text(reply.get("verdict")),
                 reason=_text(reply.get("reason")),
+                indices=tuple(int(index) for index in reply.get("indices", ())),
+                embedding=_numbers(reply.get("embedding")),
+                heatmap=_texts(reply.get("heatmap")),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise _unreadable_reply(self.name) from error
+            raise unreadable_reply(self.name) from error
 
     def describe(self) -> dict[str, Any]:
         """The card of the model that the endpoint holds: `classes`, `version`, `network`, ...
@@ -150,7 +211,7 @@ class Endpoint:
         """
         card = self._invoke(b"{}", JSON, attributes=DESCRIBE)
         if not isinstance(card.get("classes"), list):
-            raise _unreadable_reply(self.name)
+            raise unreadable_reply(self.name)
         return card
 
     def card(self, version: str) -> dict[str, Any]:
@@ -166,6 +227,16 @@ class Endpoint:
     def _invoke(
         self, body: bytes, content_type: str, *, accept: str = JSON, attributes: str = ""
     ) -> dict[str, Any]:
+        text = self._ask(body, content_type, accept=accept, attributes=attributes)
+        try:
+            reply = json.loads(text)
+        except ValueError as error:
+            raise unreadable_reply(self.name) from error
+        if not isinstance(reply, dict):
+            raise unreadable_reply(self.name)
+        return reply
+
+    def _ask(self, body: bytes, content_type: str, *, accept: str, attributes: str = "") -> bytes:
         options = {"CustomAttributes": attributes} if attributes else {}
         try:
             response = self._client.invoke_endpoint(
@@ -175,18 +246,12 @@ class Endpoint:
                 Accept=accept,
                 **options,
             )
-            text = response["Body"].read()
+            text: bytes = response["Body"].read()
         except ClientError as error:
-            _raise_for(error, self.name)
-        except _NO_ANSWER as error:
-            raise _no_answer(error, self.name) from error
-        try:
-            reply = json.loads(text)
-        except ValueError as error:
-            raise _unreadable_reply(self.name) from error
-        if not isinstance(reply, dict):
-            raise _unreadable_reply(self.name)
-        return reply
+            raise_for(error, self.name)
+        except NO_ANSWER as error:
+            raise no_answer(error, self.name) from error
+        return text
 
 
 def connect(name: str) -> Endpoint:
@@ -202,68 +267,13 @@ def connect(name: str) -> Endpoint:
     return Endpoint(name, boto3.client("sagemaker-runtime", config=CLIENT_CONFIG))
 
 
-def _raise_for(error: ClientError, name: str) -> Never:
-    """Raise what InvokeEndpoint's error means for the client (botocore's service model)."""
-    code = error.response.get("Error", {}).get("Code", "")
-    message = error.response.get("Error", {}).get("Message", "")
-    if code == "ModelError":
-        _raise_for_model(error, name)
-    logger.warning("InvokeEndpoint on %s failed: %s: %s", name, code, message)
-    if code in _THROTTLED:
-        raise EndpointBusyError(f"endpoint {name} has too many requests", hint=_LATER) from error
-    if code in _NOT_READY:
-        raise EndpointUnavailableError(f"endpoint {name} is not ready", hint=_LATER) from error
-    if code == "ValidationError" and "not found" in message:
-        raise EndpointUnavailableError(
-            f"there is no endpoint {name}", hint="deploy the model first"
-        ) from error
-    raise EndpointError(f"endpoint {name} answered {code}", hint=_LATER) from error
-
-
-def _raise_for_model(error: ClientError, name: str) -> Never:
-    """Raise what the container itself answered, which ModelError carries along."""
-    status = int(error.response.get("OriginalStatusCode", 500))  # type: ignore[call-overload]  # ModelError's own members are not in ClientError's type
-    original = str(error.response.get("OriginalMessage", ""))
-    if status in _CLIENTS_FAULT:
-        words = _json_object(original)
-        raise RefusedPhotoError(
-            str(words.get("message") or "the model cannot read this photo"),
-            hint=str(words.get("hint", "")),
-            code=str(words.get("code") or "unreadable_photo"),
-            status=status,
-        ) from error
-    logger.warning("the container of %s answered %d: %.500s", name, status, original)
-    if status == EndpointBusyError.status:
-        raise EndpointBusyError(f"endpoint {name} has too many requests", hint=_LATER) from error
-    if status == EndpointUnavailableError.status:
-        raise EndpointUnavailableError(f"endpoint {name} is not ready", hint=_LATER) from error
-    raise EndpointError(f"the model of endpoint {name} failed", hint=_LATER) from error
-
-
-def _no_answer(error: Exception, name: str) -> EndpointError:
-    logger.warning("endpoint %s gave no answer", name, exc_info=error)
-    if isinstance(error, ReadTimeoutError):
-        return EndpointTimeoutError(f"endpoint {name} did not answer in time", hint=_LATER)
-    return EndpointUnavailableError(f"endpoint {name} cannot be reached", hint=_LATER)
-
-
-def _unreadable_reply(name: str) -> EndpointError:
-    return EndpointError(
-        f"endpoint {name} answered with something else than the agreed JSON",
-        hint="deploy the model again, so that both sides are of one version",
-    )
-
-
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+def _numbers(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else tuple(float(value) for value in values)
 
 
-_LATER = "try again in a moment"
+def _texts(members: Any) -> dict[str, str] | None:
+    return None if members is None else {name: str(members[name]) for name in HEATMAP_MEMBERS}

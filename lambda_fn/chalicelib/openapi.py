@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .contracts import JSON
 from .photo_request import MULTIPART, PHOTO_BODY_TYPES, TEXT, TEXT_TYPES
-from .schemas import SCHEMAS, of, text, whole
+from .schemas import SCHEMAS, SWITCH, TOP_K, of, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ OPERATIONS = (
         "Name the category of a photo.",
         "Classification",
         {JSON: of("Photo"), TEXT: _DATA_URL, MULTIPART: of("Form"), **_PHOTO_BODIES},
-        {"top_k": whole("How many categories to list; 5 where it is left out.", minimum=1)},
+        {"top_k": TOP_K, "embedding": SWITCH, "heatmap": SWITCH},
         _PHOTOS_FAULTS,
     ),
     Operation(

@@ -63,6 +63,7 @@ ACCEPTED = "a JPEG, PNG, WebP, AVIF, GIF or BMP photo"
 
 _DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.IGNORECASE)
 _LONGEST_PREFIX = 256
+_LONGEST_HEADER = 4096
 _AVIF = (b"ftypavif", b"ftypavis")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
@@ -230,6 +231,8 @@ def _file_part(body: bytes, content_type: str) -> bytes:
     for part in parts:
         if not isinstance(part, Message):
             continue
+        if len(str(part.get("content-disposition", ""))) > _LONGEST_HEADER:
+            continue  # the library's time grows with the square of it
         if part.get_param("name", header="content-disposition") == "file":
             data = part.get_payload(decode=True)
             return data if isinstance(data, bytes) else b""

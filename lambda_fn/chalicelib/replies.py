@@ -11,18 +11,20 @@ from .photo_request import DEFAULT_TOP_K
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .classify_options import ClassifyOptions
     from .endpoint import Prediction
 
 
 def classification(
-    prediction: Prediction, *, top_k: int | None, request_id: str, total_ms: float
+    prediction: Prediction, *, options: ClassifyOptions, request_id: str, total_ms: float
 ) -> dict[str, Any]:
     """The best `top_k` categories, best first, and the verdict; `reason` says why it is none.
 
     Raises:
         BadRequestError: `top_k` is more than there are categories.
+        EndpointError: the endpoint did not tell what it was asked for.
     """
-    count = len(prediction.labels)
+    count, top_k = len(prediction.labels), options.top_k
     if top_k is not None and top_k > count:
         raise BadRequestError(
             f"top_k={top_k}: expected 1 to {count}, the number of categories",
@@ -46,7 +48,22 @@ def classification(
         "model_version": prediction.model_version,
         "request_id": request_id,
         "times_ms": {name: round(value, 2) for name, value in times.items()},
+        **_asked_for(prediction, options),
     }
+
+
+def _asked_for(prediction: Prediction, options: ClassifyOptions) -> dict[str, Any]:
+    asked = {
+        "embedding": (options.embedding, prediction.embedding),
+        "heatmap": (options.heatmap, prediction.heatmap),
+    }
+    for name, (wanted, value) in asked.items():
+        if wanted and value is None:
+            raise EndpointError(
+                f"the endpoint gave no {name}: expected one, as it was asked for",
+                hint=f"leave {name} out, or deploy the model again",
+            )
+    return {name: value for name, (wanted, value) in asked.items() if wanted}
 
 
 def verdict_of(prediction: Prediction) -> tuple[str, str | None]:

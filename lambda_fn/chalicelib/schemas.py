@@ -46,6 +46,9 @@ def of(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+TOP_K = whole("How many categories to list; 5 where it is left out.", minimum=1)
+SWITCH = {"type": "boolean", "description": "Whether to tell this too.", "default": False}
+
 _PROBABILITY = number(minimum=0, maximum=1)
 _VERSION = text("The model's version, 12 hexadecimal digits.")
 _REQUEST_ID = text("The request's id, which its log lines carry and X-Request-Id tells.")
@@ -61,7 +64,10 @@ SCHEMAS: dict[str, Schema] = {
             "request_id": _REQUEST_ID,
         }
     ),
-    "Photo": record({"image": _IMAGE}),
+    "Photo": record(
+        {"image": _IMAGE, "top_k": nullable(TOP_K), "embedding": SWITCH, "heatmap": SWITCH},
+        optional=("top_k", "embedding", "heatmap"),
+    ),
     "Form": record({"file": {"type": "string", "contentMediaType": "image/*"}}),
     "Classification": record(
         {
@@ -74,7 +80,16 @@ SCHEMAS: dict[str, Schema] = {
             "model_version": _VERSION,
             "request_id": _REQUEST_ID,
             "times_ms": {"type": "object", "additionalProperties": number()},
-        }
+            "embedding": array(number(), "The network's last features, if asked for."),
+            "heatmap": record(
+                {
+                    "category": text("The most probable one, of which the map speaks."),
+                    "method": text(examples=["activation map", "occlusion"]),
+                    "png": text("What the network saw, the map over it.", contentEncoding="base64"),
+                }
+            ),
+        },
+        optional=("embedding", "heatmap"),
     ),
     "ByIndex": {
         "type": "object",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from contracts import MODEL_CARD_FILE, DeployError
+from contracts import MODEL_CARD_FILE, DatasetError, DeployError
 from infra.deploy.options import find_artifact
 from infra.deploy.plan import image_uri
 from infra.deploy.scope import scope_of
@@ -223,6 +223,49 @@ def compare_command(
         ]
         result = compare_models(paths[0], paths[1], photos, out)
     _print(result.document(), as_json, summary(result, first, second, out))
+
+
+@models_group.command("drift")
+@click.argument("model", metavar="MODEL")
+@click.argument("incoming", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--reference",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Photos that MODEL was validated or tested on.",
+)
+@with_target
+@click.option("--strict", is_flag=True, help="End with 1 if something has drifted.")
+@_with_json
+def drift_command(
+    *,
+    model: str,
+    incoming: Path,
+    reference: Path,
+    name: str,
+    target: Target,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Say whether the photos in INCOMING are still like those that MODEL was made for.
+
+    Compares what the network saw (brightness, contrast, colour) and what it answered (confidence,
+    energy, categories). MODEL is a version number, `live`, or a path. Neither folder needs
+    categories: INCOMING may be what the API captured.
+    """
+    from scripts.comparing import load_model
+    from scripts.drifting import find_drift
+    from scripts.drifting import table as drift_table
+
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = load_model(_model(model, name, target, Path(folder) / "model"))
+    drift = find_drift(loaded, incoming, reference)
+    _print(drift.document(), as_json, "\n".join(drift_table(drift)))
+    if strict and drift.size != "none":
+        raise DatasetError(
+            f"{incoming} has drifted from {reference}: {drift.size}",
+            hint="look at the photos, name some of them, and train again",
+        )
 
 
 def _decide(registry: Registry, number: int, status: str, reason: str, *, as_json: bool) -> None:

@@ -15,12 +15,13 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-def start(folder, port=0):
+def start(folder, port=0, **variables):
     """The program on an artifact's folder, in a process of its own."""
     environment = os.environ | {
         "SAGEMAKER_BASE_DIR": str(folder.parent),
         "SAGEMAKER_BIND_TO_PORT": str(port),
         "OMP_NUM_THREADS": "1",
+        **variables,
     }
     return subprocess.Popen(
         [sys.executable, "-m", "hosting", "serve"],
@@ -75,7 +76,7 @@ def test_it_serves_until_sigterm_and_ends_well(served, red_photo):
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert "serving model 0123456789ab: 3 classes" in log
+    assert "serving model 0123456789ab: 3 classes, by onnxruntime-fp32" in log
     assert "Traceback" not in log
 
 
@@ -88,4 +89,24 @@ def test_an_artifact_that_cannot_be_used_ends_it_with_the_reason(make_artifact, 
     assert output == ""
     assert log.startswith("ERROR model-card.json")
     assert "train the model again" in log
+    assert "Traceback" not in log
+
+
+def test_a_runtime_that_is_unknown_ends_it_with_what_there_is(make_artifact):
+    """The operator's variable is named, with the values that it may have."""
+    process = start(make_artifact(), SNAPSHELF_RUNTIME="fastest")
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert log.startswith("ERROR SNAPSHELF_RUNTIME=fastest: expected one of onnxruntime-fp32")
+    assert "Traceback" not in log
+
+
+def test_an_address_of_someone_elses_ends_it_with_the_reason(make_artifact):
+    """1, naming the port, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        process = start(make_artifact(), port)
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in log
     assert "Traceback" not in log

@@ -46,6 +46,21 @@ def test_a_job_that_ended_well_leaves_its_metrics_and_no_failure(finished):
         assert epoch["images_per_second"] > 0
 
 
+def test_the_card_tells_what_the_temperature_did(finished):
+    """Calibration error before and after, of both channels: the reports' figures, logged too."""
+    job, _, lines = finished
+    card = json.loads((job.model_dir / "model-card.json").read_text())
+    told = card["metrics"]["calibration_error"]
+    assert set(told) == {"validation", "test"}
+    for channel, errors in told.items():
+        report = job.folder / "output" / "data" / channel / "metrics.json"
+        found = json.loads(report.read_text())["calibration"]
+        assert errors == {key: found[key]["error_equal_width"] for key in ("before", "after")}
+        before, after = errors["before"], errors["after"]
+        line = f"Calibration error on {channel} photos: {before:.4f} before, {after:.4f} after"
+        assert line in lines
+
+
 def test_the_same_seed_gives_the_same_network(finished, job, records, settings):
     """On one thread, to the bit: the version is the hash of the network's bytes."""
     for split in ("train", "validation", "test"):

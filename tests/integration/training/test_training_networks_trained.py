@@ -60,10 +60,24 @@ def check(name, shape, settings):
     centre(network, data)
     model = export_onnx(as_symbol(network), parameters(network), (3, *shape[1:]))
     photos = data[:3].asnumpy()
-    (found,) = ort.InferenceSession(model).run(["probabilities"], {"data": photos})
+    session = ort.InferenceSession(model)
+    (found,) = session.run(["probabilities"], {"data": photos})
     expected = network(mx.nd.array(photos)).softmax().asnumpy()
     assert expected.std(axis=0).max() > 0.01
     np.testing.assert_allclose(found, expected, atol=1e-4)
+    check_features(session, network, photos)
+
+
+def check_features(session, network, photos):
+    """Every network tells its embedding; one that pools last, what its maps add to the logit."""
+    names = {output.name for output in session.get_outputs()}
+    assert "embedding" in names
+    assert ("activation_map" in names) == network.any_size
+    if network.any_size:
+        maps, logits = session.run(["activation_map", "logits"], {"data": photos})
+        bias = list(network.head.collect_params().values())[-1].data().asnumpy()
+        found = maps.mean(axis=(1, 2)) + bias[logits.argmax(axis=1)]
+        np.testing.assert_allclose(found, logits.max(axis=1), atol=1e-3)
 
 
 @pytest.mark.parametrize("name", KINDS)

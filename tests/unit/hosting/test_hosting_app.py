@@ -1,37 +1,20 @@
 """The hosting contract over HTTP: /ping, /invocations, and errors that say what to do."""
 
-import asyncio
 import json
-from types import SimpleNamespace
 
-import httpx
 import pytest
+from asked_server import Server
 
 from contracts import ENDPOINT_PAYLOAD_BYTES
-from hosting.app import create_app
 from hosting.model import Model
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 TOO_LARGE = bytes(ENDPOINT_PAYLOAD_BYTES + 1)
 
 
-def ask(model, method="POST", path="/invocations", *, content=b"", batch=False, **headers):
-    """One request to the application, as a server would hand it over."""
-
-    async def send():
-        transport = httpx.ASGITransport(create_app(model, batch=batch), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
-            del client.headers["accept"]
-            names = {name.replace("_", "-"): value for name, value in headers.items()}
-            return await client.request(method, path, content=content, headers=names)
-
-    return asyncio.run(send())
-
-
-@pytest.fixture
-def model(make_artifact):
-    """The loaded colour network."""
-    return Model.load(make_artifact(), threads=1)
+def ask(model, method="POST", path="/invocations", *, batch=False, **parts):
+    """One request to a server of the model."""
+    return Server(model, batch=batch).ask(method, path, **parts)
 
 
 def test_ping_is_healthy(model):
@@ -147,15 +130,14 @@ def test_other_requests_are_not_part_of_the_contract(model, method, path, status
     assert ask(model, method, path).status_code == status
 
 
-def test_a_bug_is_logged_and_not_shown(red_photo, caplog):
+def test_a_bug_is_logged_and_not_shown(model, red_photo, caplog, monkeypatch):
     """500 without a traceback for the client; the log keeps it."""
 
-    def broken(_photo):
+    def broken(*_):
         raise RuntimeError("secret detail")
 
-    reply = ask(
-        SimpleNamespace(answer=broken, card={}), content=red_photo, Content_Type="image/png"
-    )
+    monkeypatch.setattr(Model, "predict_both", broken)
+    reply = ask(model, content=red_photo, Content_Type="image/png")
     assert (reply.status_code, reply.json()["code"]) == (500, "internal")
     assert "secret" not in reply.text
     assert "secret detail" in caplog.text

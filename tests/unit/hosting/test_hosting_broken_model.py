@@ -1,11 +1,8 @@
 """A network whose answers are no numbers: an error that says so, not invalid JSON."""
 
-import asyncio
-
-import httpx
 import pytest
+from asked_server import Server
 
-from hosting.app import create_app
 from hosting.model import BrokenModelError, Model
 
 OVERFLOWING = 3e38
@@ -26,15 +23,8 @@ def test_an_answer_that_is_no_number_is_an_error_of_the_model(
     """500 with code and hint; `NaN` is no JSON, and a client would stumble over it."""
     outputs = ("probabilities", "logits")
     network = network_of(weight=OVERFLOWING, outputs=outputs)
-    app = create_app(Model.load(make_artifact(network=network), threads=1))
-
-    async def ask():
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
-            headers = {"content-type": "image/png", "accept": accept}
-            return await client.post("/invocations", content=red_photo, headers=headers)
-
-    reply = asyncio.run(ask())
+    model = Model.load(make_artifact(network=network), threads=1)
+    reply = Server(model).ask(content=red_photo, Content_Type="image/png", Accept=accept)
     assert reply.status_code == 500
     assert reply.json()["code"] == "broken_model"
     assert reply.json()["hint"].endswith("train the model again")

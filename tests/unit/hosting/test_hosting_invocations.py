@@ -31,7 +31,8 @@ def test_the_card_is_told_whatever_the_body(model):
 @pytest.mark.parametrize(
     ("asked", "status", "code"),
     [
-        ({"body": b"{}", "content_type": "application/json"}, 415, "unsupported_media_type"),
+        ({"content_type": "text/csv"}, 415, "unsupported_media_type"),
+        ({"body": b"{}", "content_type": "application/json"}, 400, "bad_request"),
         ({"body": b"no photo"}, 400, "unreadable_photo"),
         ({"body": bytes(ENDPOINT_PAYLOAD_BYTES + 1)}, 413, "payload_too_large"),
         ({"accept": "text/html"}, 406, "not_acceptable"),
@@ -46,7 +47,7 @@ def test_what_cannot_be_answered_is_a_reply(model, red_photo, asked, status, cod
 
 def test_a_bug_is_told_in_the_log_alone(model, red_photo, monkeypatch, caplog):
     """500 without a trace; the trace stands in the log."""
-    monkeypatch.setattr(Model, "answer", lambda *_: 1 / 0)
+    monkeypatch.setattr(Model, "predict_both", lambda *_: 1 / 0)
     reply = invoke(model, red_photo, content_type="image/png")
     assert reply.status == 500
     assert b"division" not in reply.body

@@ -56,6 +56,18 @@ def test_verbose_json_tells_the_verdict(load, red_photo):
     assert reply["energy"] == pytest.approx(3.016, abs=0.01)
 
 
+def test_a_model_of_several_labels_names_all_that_reach_their_thresholds(load, red_photo):
+    """Each category by itself, in class order; one that is never to be named is not."""
+    limits = {"red": 0.5, "green": None, "blå": 0.001}
+    reply = verbose(load(TRUST | {"thresholds": limits, "multi_label": True}), red_photo)
+    assert reply["predicted_labels"] == ["red", "blå"]
+    assert reply["verdict"] == "red"
+    lower = {"red": 0.999, "green": 0.001, "blå": 0.9}
+    reply = verbose(load(TRUST | {"thresholds": lower, "multi_label": True}), red_photo)
+    assert reply["predicted_labels"] == ["green"]
+    assert "predicted_labels" not in verbose(load(TRUST), red_photo)
+
+
 def test_an_unsure_photo_is_none(load, red_photo):
     """Under its category's own threshold, though above the one for all."""
     reply = verbose(load(TRUST | {"thresholds": {"red": 0.9999}}), red_photo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tarfile
 import zipfile
@@ -36,10 +37,10 @@ def artifact(tmp_path: Path) -> Path:
     return pack(tmp_path, ("model.onnx", "model-card.json", "image-classification-0000.params"))
 
 
-def pack(folder: Path, names: tuple[str, ...]) -> Path:
+def pack(folder: Path, names: tuple[str, ...], card: str = "{}") -> Path:
     with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
         for name in names:
-            (folder / name).write_text(name)
+            (folder / name).write_text(card if name == "model-card.json" else name)
             archive.add(folder / name, arcname=f"./{name}")
     return folder / "model.tar.gz"
 
@@ -69,6 +70,47 @@ def test_the_zip_holds_api_program_libraries_and_model(
         "model/model-card.json",
         *find_modules(FUNCTION_PROGRAM),
     }
+
+
+@pytest.mark.parametrize(
+    ("order", "network"),
+    [
+        (["openvino-int8", "onnxruntime-int8", "onnxruntime-fp32"], "model-int8.onnx"),
+        (["openvino-int8", "onnxruntime-fp32", "onnxruntime-int8"], "model.onnx"),
+        (["openvino-fp32"], "model.onnx"),
+    ],
+)
+def test_the_zip_holds_the_one_network_that_will_answer(
+    chalice_zip: Path, libraries: Path, tmp_path: Path, order: list[str], network: str
+) -> None:
+    """The card's first that ONNX Runtime computes: a function has no other library."""
+    names = ("model.onnx", "model-int8.onnx", "model-card.json")
+    artifact = pack(tmp_path, names, json.dumps({"runtimes": {"order": order}}))
+    built = build_model_bundle(chalice_zip, artifact, tmp_path / "build")
+    with zipfile.ZipFile(built.package) as archive:
+        found = {name for name in archive.namelist() if name.endswith(".onnx")}
+    assert found == {f"model/{network}"}
+
+
+@pytest.mark.parametrize("card", ["{", "[]", '{"runtimes": {"order": ["onnxruntime-int2"]}}'])
+def test_a_damaged_card_is_refused(
+    chalice_zip: Path, libraries: Path, tmp_path: Path, card: str
+) -> None:
+    """Before anything is uploaded, and before a function fails to start with it."""
+    artifact = pack(tmp_path, ("model.onnx", "model-card.json"), card)
+    with pytest.raises(DeployError, match=r"model-card\.json: .*expected a model card"):
+        build_model_bundle(chalice_zip, artifact, tmp_path / "build")
+
+
+def test_a_network_that_the_card_wants_must_be_there(
+    chalice_zip: Path, libraries: Path, tmp_path: Path
+) -> None:
+    """With the command that makes it."""
+    card = json.dumps({"runtimes": {"order": ["onnxruntime-int8"]}})
+    artifact = pack(tmp_path, ("model.onnx", "model-card.json"), card)
+    with pytest.raises(DeployError, match=r"holds no model-int8\.onnx") as caught:
+        build_model_bundle(chalice_zip, artifact, tmp_path / "build")
+    assert "snapshelf optimise" in caught.value.hint
 
 
 def test_the_same_contents_give_the_same_bytes(

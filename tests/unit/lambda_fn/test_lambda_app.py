@@ -168,6 +168,115 @@ def test_a_top_k_above_the_number_of_categories_is_refused(call, endpoint):
     assert "1 to 2" in reply.json["message"]
 
 
+HEATMAP = {"category": "books", "method": "occlusion", "png": "iVBORw0KGgo="}
+MORE = {
+    "probabilities": [0.8, 0.2],
+    "labels": LABELS[:2],
+    "embedding": [0.5, -1.25],
+    "heatmap": HEATMAP,
+}
+
+
+def classify_with(call, *, query=None, **members):
+    body = json.dumps({"image": data_url(photo_bytes()), **members})
+    headers = {"Content-Type": "application/json"}
+    return call("POST", "/classify", body=body, headers=headers, query=query)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"embedding": True, "heatmap": True},
+        {"query": {"embedding": "true", "heatmap": "true"}},
+        {"embedding": True, "query": {"embedding": "false", "heatmap": "true"}},
+    ],
+)
+def test_an_embedding_and_a_heat_map_are_passed_on(call, endpoint, asked):
+    """Asked for in the JSON or the query; the JSON goes before."""
+    endpoint.answers(MORE, CustomAttributes="embedding=true,heatmap=true")
+    reply = classify_with(call, **asked)
+    assert reply.status == 200
+    assert (reply.json["embedding"], reply.json["heatmap"]) == ([0.5, -1.25], HEATMAP)
+
+
+def test_a_photos_bytes_are_asked_for_more_by_the_query(call, endpoint):
+    """A body that is a photo has no members."""
+    endpoint.answers(MORE, CustomAttributes="heatmap=true")
+    headers = {"Content-Type": "image/jpeg"}
+    query = {"heatmap": "true"}
+    reply = call("POST", "/classify", body=photo_bytes(), headers=headers, query=query)
+    assert reply.json["heatmap"] == HEATMAP
+    assert "embedding" not in reply.json
+
+
+def test_what_is_not_asked_for_is_not_told(call, endpoint):
+    """The endpoint is asked as ever, and whatever it says beside it stays here."""
+    endpoint.answers(MORE)
+    reply = classify_with(call, embedding=False, top_k=None)
+    assert {"embedding", "heatmap"}.isdisjoint(reply.json)
+
+
+def test_top_k_may_stand_in_the_json(call, endpoint):
+    """As in the query, and before it."""
+    endpoint.predicts([0.1, 0.7, 0.2])
+    reply = classify_with(call, top_k=1, query={"top_k": "3"})
+    assert [each["category"] for each in reply.json["categories"]] == ["car"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"embedding": "true"},
+        {"heatmap": 1},
+        {"heatmap": None},
+        {"query": {"embedding": "yes"}},
+        {"query": {"heatmap": ""}},
+        {"top_k": 0},
+        {"top_k": True},
+        {"top_k": 1.5},
+        {"top_k": "3"},
+        {"top_k": [3] * 1000},
+    ],
+)
+def test_an_option_of_another_kind_is_refused_before_the_endpoint_is_asked(call, endpoint, asked):
+    """Nothing is guessed: the option is named, with what it takes."""
+    reply = classify_with(call, **asked)
+    assert (reply.status, reply.json["code"]) == (400, "bad_request")
+    (name,) = asked.get("query", asked)
+    assert name in reply.json["message"]
+    assert "expected" in reply.json["message"]
+    assert len(reply.json["message"]) < 200
+
+
+def test_a_model_that_tells_no_embedding_is_told_in_its_own_words(call, endpoint):
+    """400 with the model's code and mend."""
+    words = {"code": "no_embedding", "message": "tells no embedding", "hint": "train it again"}
+    endpoint.fails(
+        "ModelError", OriginalStatusCode=400, OriginalMessage=json.dumps(words), LogStreamArn="arn"
+    )
+    reply = classify_with(call, embedding=True)
+    assert (reply.status, reply.json["code"]) == (400, "no_embedding")
+    assert reply.json["hint"] == "train it again"
+
+
+@pytest.mark.parametrize("name", ["embedding", "heatmap"])
+def test_an_endpoint_that_leaves_out_what_was_asked_for_is_at_fault(call, endpoint, name):
+    """A container of an older version: 502, and how to get an answer."""
+    told = {key: value for key, value in MORE.items() if key != name}
+    endpoint.answers(told, CustomAttributes="embedding=true,heatmap=true")
+    reply = classify_with(call, embedding=True, heatmap=True)
+    assert (reply.status, reply.json["code"]) == (502, "endpoint")
+    assert f"gave no {name}" in reply.json["message"]
+
+
+@pytest.mark.parametrize("broken", [{"embedding": "abc"}, {"heatmap": {}}, {"heatmap": 3}])
+def test_an_endpoint_that_answers_something_else_is_at_fault(call, endpoint, broken):
+    """502: neither numbers nor a picture."""
+    endpoint.answers(MORE | broken, CustomAttributes="embedding=true,heatmap=true")
+    reply = classify_with(call, embedding=True, heatmap=True)
+    assert (reply.status, reply.json["code"]) == (502, "endpoint")
+
+
 def test_the_categories_are_the_model_cards(call, endpoint):
     """Class order is kept; the model is named."""
     endpoint.answers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import threading
@@ -10,9 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
-from chalicelib import batch
+from chalicelib import batch, chunks
 from chalicelib.contracts import LAMBDA_PAYLOAD_BYTES
 from chalicelib.endpoint import Endpoint
+from chalicelib.photo_request import Photo
 from lambda_events import CARD, LABELS, data_url, photo_bytes
 
 FIVE = [0.01, 0.02, 0.03, 0.9, 0.04]
@@ -133,6 +135,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.at_once = self.most_at_once = 0
+        self.asked: list[int] = []
         self.lock = threading.Lock()
 
     def invoke_endpoint(self, **parameters):
@@ -142,7 +145,33 @@ class Shelf:
         time.sleep(0.002)
         with self.lock:
             self.at_once -= 1
-        mark = parameters["Body"][-1:]
+        if parameters["ContentType"] == "application/jsonlines":
+            answer = self.lines(parameters["Body"].splitlines())
+        else:
+            self.asked.append(1)
+            answer = self.one(parameters["Body"])
+        return {"Body": io.BytesIO(answer)}
+
+    def lines(self, lines: list[bytes]) -> bytes:
+        """As our container: what is wrong with a photo in its place, a bug over all of them."""
+        self.asked.append(len(lines))
+        answers = []
+        for line in lines:
+            try:
+                found = json.loads(self.one(base64.b64decode(json.loads(line)["image"])))
+            except ClientError as error:
+                if error.response.get("OriginalStatusCode") != 400:
+                    raise
+                words = json.loads(error.response["OriginalMessage"])
+                answers.append({"error": {"status": 400, **words}})
+                continue
+            best = max(range(len(LABELS)), key=found["probabilities"].__getitem__)
+            told = {"probabilities": [0.95], "labels": [LABELS[best]], "indices": [best]}
+            answers.append(told)
+        return "\n".join(map(json.dumps, answers)).encode()
+
+    def one(self, data: bytes) -> bytes:
+        mark = data[-1:]
         if mark == b"!":
             refusal = {"code": "unreadable_photo", "message": "truncated", "hint": "again"}
             raise failure("ModelError", OriginalStatusCode=400, OriginalMessage=json.dumps(refusal))
@@ -152,9 +181,7 @@ class Shelf:
             raise failure("ThrottlingException")
         chances = [0.01] * len(LABELS)
         chances[int(mark)] = 0.95
-        return {
-            "Body": io.BytesIO(json.dumps({"probabilities": chances, "labels": LABELS}).encode())
-        }
+        return json.dumps({"probabilities": chances, "labels": LABELS}).encode()
 
 
 def failure(code, **members):
@@ -185,6 +212,29 @@ def test_a_batch_is_answered_in_its_order_several_at_once(call, shelf):
     reply = post_batch(call, [image(n) for n in wanted])
     assert (reply.status, reply.json) == (200, {"predictions": wanted})
     assert 1 < shelf.most_at_once <= batch.CONCURRENCY
+
+
+def test_photos_of_a_large_batch_go_many_at_a_time(call, shelf):
+    """The first alone, then more and more in one request; the order is that of the batch."""
+    wanted = [at * 7 % 6 for at in range(900)]
+    reply = post_batch(call, [image(n) for n in wanted])
+    assert (reply.status, reply.json) == (200, {"predictions": wanted})
+    assert len(shelf.asked) < 200
+    assert shelf.asked[0] == 1
+    assert 16 <= max(shelf.asked) <= chunks.LARGEST_CHUNK
+    assert sum(shelf.asked) == 900
+
+
+@pytest.mark.parametrize("bad", ["!", "?"])
+def test_a_bad_photo_of_a_large_batch_is_answered_in_place(call, shelf, bad):
+    """Also where the container fails over all that came with it: they are asked for alone."""
+    images = [image(at % 6) for at in range(300)]
+    images[250] = image(bad)
+    reply = post_batch(call, images, query={"bad_photos": "null"})
+    expected = [at % 6 for at in range(300)]
+    expected[250] = None
+    assert reply.json["predictions"] == expected
+    assert [error["index"] for error in reply.json["errors"]] == [250]
 
 
 def test_an_empty_batch_has_no_predictions(call, shelf):
@@ -267,19 +317,20 @@ def test_an_unknown_way_with_bad_photos_is_refused(call, shelf):
 def test_photos_that_the_deadline_finds_unanswered_are_given_up():
     """What was answered before is kept; nothing waits for the rest."""
     gate = threading.Event()
+    fast, slow, queued = (Photo(name, "image/jpeg") for name in (b"fast", b"slow", b"queued"))
 
-    def classify(photo):
-        if photo != "fast":
+    def classify(photos):
+        if photos != (fast,):
             gate.wait(10)
-        return photo
+        return photos
 
     try:
         outcomes = batch.classify_all(
-            ["fast", "slow", "queued"], classify, batch.Deadline(time.monotonic() + 0.05), 1
+            [fast, slow, queued], classify, batch.Deadline(time.monotonic() + 0.05), 1
         )
     finally:
         gate.set()
-    assert outcomes[0] == "fast"
+    assert outcomes[0] == fast
     assert [error.code for error in outcomes[1:]] == ["endpoint_timeout"] * 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import threading
@@ -201,3 +202,91 @@ def test_a_photo_is_sent_as_it_came():
     assert seen["Body"] == PHOTO.data
     assert (prediction.labels, prediction.probabilities) == (("a",), (1.0,))
     assert (prediction.threshold, prediction.model_ms) == (0.5, None)
+
+
+def line_of(index, **more):
+    return {"probabilities": [0.9], "labels": ["b"], "indices": [index], **more}
+
+
+def test_many_photos_are_one_request_of_lines(endpoint, lambda_app):
+    """Base64 there; back come best class, number, verdict and version of each."""
+    answers = [line_of(1, model_version="v7", verdict="none", reason="unfamiliar"), line_of(0)]
+    endpoint.answers(
+        b"\n".join(json.dumps(each).encode() for each in answers) + b"\n",
+        Body=b"\n".join(
+            b'{"image":"%b"}' % base64.b64encode(photo) for photo in (PHOTO.data, b"other")
+        ),
+        ContentType="application/jsonlines",
+        Accept="application/jsonlines;verbose;top_k=1",
+    )
+    found = lambda_app.endpoint().classify_many([PHOTO, Photo(b"other", "image/png")])
+    assert [(each.best_index, each.best, each.best_probability) for each in found] == [
+        (1, "b", 0.9),
+        (0, "b", 0.9),
+    ]
+    assert (found[0].model_version, found[0].verdict, found[0].reason) == (
+        "v7",
+        "none",
+        "unfamiliar",
+    )
+    endpoint.is_spent()
+
+
+def test_one_photo_of_many_goes_as_a_photo_alone(endpoint, lambda_app):
+    """With its own bytes and type: any container that answers a photo serves."""
+    endpoint.predicts([0.1, 0.9], Body=PHOTO.data, ContentType="image/jpeg")
+    (found,) = lambda_app.endpoint().classify_many([PHOTO])
+    assert found.best_index == 1
+
+
+def test_what_is_wrong_with_one_of_many_stands_in_its_place(endpoint, lambda_app):
+    """The client's fault in the container's words; what is not, as where one photo was asked."""
+    words = {"code": "unreadable_photo", "message": "truncated", "hint": "again"}
+    lines = [
+        {"error": {"status": 400, **words}},
+        line_of(2),
+        {"error": {"status": 500, "code": "broken_model", "message": "nan", "hint": ""}},
+        {"error": None},
+    ]
+    endpoint.answers(b"\n".join(json.dumps(each).encode() for each in lines))
+    refused, good, broken, odd = lambda_app.endpoint().classify_many([PHOTO] * 4)
+    assert (refused.status, refused.code, refused.message) == (400, "unreadable_photo", "truncated")
+    assert good.best_index == 2
+    assert (broken.status, broken.code) == (odd.status, odd.code) == (502, "endpoint")
+
+
+@pytest.mark.parametrize("status", [400, 415])
+def test_a_container_that_takes_no_lines_is_asked_photo_by_photo(endpoint, lambda_app, status):
+    """And not for lines again."""
+    endpoint.fails("ModelError", http=424, OriginalStatusCode=status, OriginalMessage="only photos")
+    for _ in range(4):
+        endpoint.predicts([0.1, 0.9], ContentType="image/jpeg")
+    shelf = lambda_app.endpoint()
+    again = [*shelf.classify_many([PHOTO] * 2), *shelf.classify_many([PHOTO] * 2)]
+    assert [each.best_index for each in again] == [1] * 4
+    endpoint.is_spent()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"no json", b'{"probabilities": [1], "labels": ["a"]}', b"[]\n[]", b"{}\n{}"]
+)
+def test_lines_that_are_not_as_agreed_lead_to_single_photos(endpoint, lambda_app, answer):
+    """A container of someone else's may answer anything; its answer to one photo is known."""
+    endpoint.answers(answer)
+    endpoint.predicts([0.1, 0.9])
+    endpoint.predicts([0.9, 0.1])
+    found = lambda_app.endpoint().classify_many([PHOTO] * 2)
+    assert [each.best_index for each in found] == [1, 0]
+    endpoint.is_spent()
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("ThrottlingException", "endpoint_busy"), ("ModelNotReadyException", "endpoint_unavailable")],
+)
+def test_an_endpoint_that_is_busy_is_not_asked_for_each_photo(endpoint, lambda_app, fault, code):
+    """It would be busier still."""
+    endpoint.fails(fault)
+    found = lambda_app.endpoint().classify_many([PHOTO] * 3)
+    assert [each.code for each in found] == [code] * 3
+    endpoint.is_spent()

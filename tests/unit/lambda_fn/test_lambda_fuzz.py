@@ -67,8 +67,8 @@ types = st.sampled_from(TYPES) | st.sampled_from(
     ["multipart/form-data; boundary=x", "application/json; charset=utf-16", "", "/", "a/b;c"]
 )
 queries = st.none() | st.dictionaries(
-    st.sampled_from(["top_k", "model", "bad_photos"]),
-    st.sampled_from(["1", "6", "default", "null"]) | st.text(max_size=8),
+    st.sampled_from(["top_k", "model", "bad_photos", "embedding", "heatmap"]),
+    st.sampled_from(["1", "6", "default", "null", "true"]) | st.text(max_size=8),
     max_size=3,
 )
 
@@ -80,7 +80,10 @@ def answering_app(lambda_app, monkeypatch):
 
     def invoke_endpoint(**parameters):
         described = parameters.get("CustomAttributes") == "method=describe"
-        return {"Body": io.BytesIO(json.dumps(CARD if described else prediction).encode())}
+        answer = json.dumps(CARD if described else prediction).encode()
+        lines = parameters["ContentType"] == "application/jsonlines"
+        count = len(parameters["Body"].splitlines()) if lines else 1
+        return {"Body": io.BytesIO(b"\n".join([answer] * count))}
 
     client = SimpleNamespace(invoke_endpoint=invoke_endpoint)
     bucket = photo_store.PhotoStore(SimpleNamespace(put_object=lambda **_: {}), "shelf")

@@ -77,6 +77,18 @@ def test_replies_are_as_they_are_described(call, endpoint, path, body, headers):
     assert conforms(call("POST", path, body=body, headers=headers), "POST", path)
 
 
+def test_an_answer_with_more_is_as_it_is_described(call, endpoint):
+    """Embedding and heat map."""
+    heatmap = {"category": "books", "method": "occlusion", "png": "iVBORw0KGgo="}
+    more = {"embedding": [0.5], "heatmap": heatmap}
+    endpoint.answers(
+        {"probabilities": [1.0], "labels": ["books"], **more},
+        CustomAttributes="embedding=true,heatmap=true",
+    )
+    body = json.dumps({"image": PHOTO, "embedding": True, "heatmap": True})
+    assert conforms(call("POST", "/classify", body=body, headers=JSON_HEADERS), "POST", "/classify")
+
+
 @pytest.mark.parametrize("path", ["/categories", "/health", "/models", "/"])
 def test_what_is_read_is_as_it_is_described(call, endpoint, path):
     """Also of a card that lacks what is optional."""

@@ -132,6 +132,14 @@ MULTIPART = "multipart/form-data; boundary=x"
         (b"no boundary in sight", MULTIPART),
         (b"--x\r\nContent-Disposition: form-data; name=photo\r\n\r\nabc\r\n--x--", MULTIPART),
         (b"--x\r\n\r\nabc\r\n--x--", MULTIPART),
+        (
+            b"--x\r\nContent-Disposition: form-data" + b";" * 3_000_000 + b"\r\n\r\na\r\n--x--",
+            MULTIPART,
+        ),
+        (
+            '--x\r\nContent-Disposition: form-data; name="\u00a3"\r\n\r\na\r\n--x--'.encode(),
+            MULTIPART,
+        ),
         (b"--x--", "multipart/form-data"),
         (b"--x--", "multipart/form-data; boundary=\u00e9"),
     ],

@@ -11,9 +11,16 @@ from training.networks import as_symbol, build, initialise, parameters
 from training.onnx_export import export_onnx
 
 
+def photos(count):
+    """Noise, normalised, each photo brighter than the one before."""
+    noise = np.random.default_rng(0).normal(size=(count, 3, 28, 28))
+    return mx.nd.array(noise + np.linspace(-3, 3, count).reshape(count, 1, 1, 1))
+
+
 @pytest.fixture(scope="module")
 def exported():
     """(network, ONNX bytes) of a ResNet-20 whose batch norms have seen something."""
+    mx.random.seed(3)
     network = build("resnet20", 3, shape=(3, 28, 28))
     initialise(network, (3, 28, 28))
     with mx.autograd.record():
@@ -21,6 +28,8 @@ def exported():
     for name, each in network.collect_params(".*(gamma|beta)").items():
         each.set_data(mx.nd.random.uniform(0.5, 1.5, shape=each.shape, ctx=mx.cpu()))
         assert name
+    # each class is the best of some photos
+    network.head[-1].bias.set_data(-network(photos(16)).mean(axis=0))
     return network, export_onnx(as_symbol(network), parameters(network), (3, 28, 28))
 
 
@@ -55,14 +64,59 @@ def test_several_labels_are_answered_each_by_itself(exported):
     np.testing.assert_allclose(found, network(mx.nd.array(data)).sigmoid().asnumpy(), atol=1e-4)
 
 
+def test_the_embedding_is_what_the_logits_are_made_of(exported):
+    """The last dense layer, applied to it by hand, gives them."""
+    network, model = exported
+    data = np.random.default_rng(0).normal(size=(3, 3, 28, 28)).astype(np.float32)
+    found, logits = ort.InferenceSession(model).run(["embedding", "logits"], {"data": data})
+    weights, bias = (each.data().asnumpy() for each in network.head[-1].collect_params().values())
+    assert np.ptp(found) > 0.1
+    np.testing.assert_allclose(found @ weights.T + bias, logits, atol=1e-5)
+
+
+def test_the_activation_map_adds_up_to_the_best_classes_logit(exported):
+    """Its mean over all places, and the bias: each photo's by its own class."""
+    network, model = exported
+    maps, logits = ort.InferenceSession(model).run(
+        ["activation_map", "logits"], {"data": photos(16).asnumpy()}
+    )
+    bias = network.head[-1].bias.data().asnumpy()
+    best = logits.argmax(axis=1)
+    assert len(set(best)) > 1
+    assert np.ptp(maps, axis=(1, 2)).min() > 0.01
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)) + bias[best], logits.max(axis=1), atol=1e-4)
+
+
+def test_a_network_without_pooling_has_no_activation_map():
+    """A dense layer for every place: there is an embedding, and places no longer add up."""
+    network = build("refund_cnn", 3, shape=(1, 28, 28))
+    initialise(network, (1, 28, 28))
+    model = onnx.load_from_string(export_onnx(as_symbol(network), parameters(network), (3, 28, 28)))
+    shapes = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in model.graph.output
+    }
+    assert shapes == {
+        "probabilities": ["N", 3],
+        "logits": ["N", 3],
+        "embedding": ["N", 128],
+    }
+
+
 def test_the_model_takes_the_photo_alone(exported):
-    """One input, two outputs, by their contract's names and shapes; weights are inside."""
+    """One input, four outputs, by their contract's names and shapes; weights are inside."""
     model = onnx.load_from_string(exported[1])
     shapes = {
         value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in (*model.graph.input, *model.graph.output)
     }
-    assert shapes == {"data": ["N", 3, 28, 28], "probabilities": ["N", 3], "logits": ["N", 3]}
+    assert shapes == {
+        "data": ["N", 3, 28, 28],
+        "probabilities": ["N", 3],
+        "logits": ["N", 3],
+        "embedding": ["N", 64],
+        "activation_map": ["N", "map_height", "map_width"],
+    }
     read = {name for node in model.graph.node for name in node.input}
     assert {tensor.name for tensor in model.graph.initializer} <= read
 

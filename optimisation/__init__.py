@@ -1,0 +1,1 @@
+"""A trained artifact made better: calibrated, quantised, measured on every runtime."""
