@@ -58,6 +58,8 @@ LITE0 = ("--pretrained", "efficientnet-lite0", "head_start=1", "augmentation_typ
 HEAD = (*LITE0, "--epochs", "1", "freeze_epochs=1", "learning_rate=0.001")
 """What was learnt elsewhere is kept, and a regression on top of it."""
 
+HEAD_LONGER = (*LITE0, "--epochs", "3", "freeze_epochs=3", "learning_rate=0.001")
+
 FINE = (
     *LITE0,
     "--epochs",
@@ -99,6 +101,11 @@ RECIPES = {
         FASHION_MNIST,
         fashion("1"),
         ("--network", "contest_cnn", "--epochs", "15", "mini_batch_size=150", *KERAS),
+    ),
+    "fashion-contest-plain": Recipe(
+        FASHION_MNIST,
+        fashion("1"),
+        ("--network", "contest_cnn_plain", "--epochs", "15", "mini_batch_size=150", *KERAS),
     ),
     "fashion-refund-longer": Recipe(
         FASHION_MNIST,
@@ -144,6 +151,9 @@ RECIPES = {
     "clothing10-transfer": Recipe(CLOTHES, CLOTHES_TEST, FINE),
     "mobile-or-not": Recipe(OLX, OLX_TEST, HEAD, positive="mobile"),
     "mobile-or-not-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), HEAD, positive="mobile"),
+    "mobile-or-not-turned": Recipe(
+        OLX, (*OLX_TEST, "--size", "160"), (*HEAD_LONGER, "rotation=180"), positive="mobile"
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fcntl
 import gzip
@@ -252,3 +253,19 @@ def _locked(out: Path) -> Iterator[None]:
     with (out / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def main() -> None:
+    """`python -m scripts.fashion_mnist FOLDER`: all 70,000 pictures as category folders."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path, help="gets train/<category>/ and test/<category>/")
+    folder = parser.parse_args().folder
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        write_folders(fetch_fashion_mnist(folder / "downloads"), folder)
+    except DatasetError as error:
+        raise SystemExit(f"ERROR {error.message}\nHINT  {error.hint}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -165,3 +165,23 @@ def test_a_catalogue_from_bson_to_its_submission_and_its_reply(
     assert rows[0] == "_id,category_id"
     assert len(rows) == 1 + len(SHAPES) * PHOTOS["test"]
     assert re.search(r'"category_l1": ?"SHOP"', told)
+
+
+def test_the_contest_from_small_pictures_to_the_fastest_runtime(
+    tmp_path: Path, shell: dict[str, str]
+) -> None:
+    """Both networks, what they disagree on, and a measurement of every runtime."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 70), ("test", 4)):  # batches are of 150
+        for number, category in enumerate(("bag", "coat", "shirt")):
+            folder = tmp_path / "fashion" / split / category
+            folder.mkdir(parents=True)
+            for n in range(count):
+                grey = random.normal(60 + 60 * number, 20, (28, 28)).clip(0, 255)
+                Image.fromarray(grey.astype(np.uint8)).save(folder / f"{n}.png")
+    told = follow("contest", tmp_path, shell)
+    assert (tmp_path / "contest_cnn" / "report" / "test" / "report.html").exists()
+    assert (tmp_path / "contest_cnn_plain" / "model.tar.gz").exists()
+    assert "right by one alone:" in told
+    assert "onnxruntime-fp32" in told
+    assert "openvino-int8" in told

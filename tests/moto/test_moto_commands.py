@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from infra.deploy.scope import scope_of
 from infra.targets import Target
-from scripts.commands import deploy as commands
+from scripts import model_options
 from scripts.commands.deploy import deploy_command, destroy_command
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ WHERE = ["--name", "shelf", "--target", "aws", "--region", "eu-central-1"]
 @pytest.fixture
 def model(options: DeployOptions, monkeypatch: pytest.MonkeyPatch) -> str:
     """An artifact, for a command that otherwise deploys the small project and page."""
-    monkeypatch.setattr(commands, "DeployOptions", lambda _, **__: options)
+    monkeypatch.setattr(model_options, "DeployOptions", lambda _, **__: options)
     return str(options.artifact)
 
 

@@ -111,14 +111,17 @@ def test_a_worker_that_dies_is_replaced(served, red_photo):
 
 def test_metrics_are_those_of_all_workers(served, red_photo):
     """Whichever is asked; and what a dead one had counted stays."""
+    told = 'snapshelf_requests_total{path="/invocations",status="200"} '
+
+    def counted():
+        text = served.until(lambda: served.get("/metrics")).text
+        return float(text.partition(told)[2].split("\n")[0] or 0)
+
     with asking(served, red_photo, clients=4) as replies:
         served.until(lambda: len(replies) > 20)
+    served.until(lambda: counted() == len(replies))  # a reply is sent before it is counted
     os.kill(served.children()[0], signal.SIGKILL)
-    told = 'snapshelf_requests_total{path="/invocations",status="200"} '
-    for _ in range(5):
-        text = served.until(lambda: served.get("/metrics")).text
-        count = float(text.partition(told)[2].split("\n")[0])
-        assert count == len(replies)
+    assert [counted() for _ in range(5)] == [len(replies)] * 5
 
 
 def test_batch_transform_is_told_how_many_workers_there_are(served):
