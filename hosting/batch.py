@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from contracts import HEATMAP_ATTRIBUTE, SnapshelfError
-from evaluation.verdict import energies
 from hosting.heatmap import explain
-from hosting.model import Answer
 from hosting.options import NOTHING_MORE, AttributesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hosting.model import Model
+    from hosting.model import Answer, Model
     from hosting.options import Options
 
 MAX_BATCH = 32
@@ -75,7 +73,7 @@ def predict(model: Model, arrays: Array, *, embedding: bool = False) -> list[Out
     fault it is: of photos that are run together most are of other clients.
     """
     try:
-        return list(model.answers(arrays, embedding=True) if embedding else _answers(model, arrays))
+        return list(model.answers(arrays, embedding=embedding))
     except Exception as error:  # noqa: BLE001 (of whatever kind, it is the answer of these photos)
         if len(arrays) == 1:
             return [error]
@@ -84,12 +82,6 @@ def predict(model: Model, arrays: Array, *, embedding: bool = False) -> list[Out
         for array in arrays
         for outcome in predict(model, array[np.newaxis], embedding=embedding)
     ]
-
-
-def _answers(model: Model, arrays: Array) -> Iterator[Answer]:
-    probabilities, logits = model.predict_both(arrays)
-    energy = [None] * len(arrays) if logits is None else energies(logits).tolist()
-    return map(Answer, probabilities.tolist(), energy)
 
 
 def _answer_some(model: Model, photos: Sequence[Photo], *, embedding: bool) -> Iterator[Outcome]:

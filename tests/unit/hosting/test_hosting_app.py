@@ -133,10 +133,10 @@ def test_other_requests_are_not_part_of_the_contract(model, method, path, status
 def test_a_bug_is_logged_and_not_shown(model, red_photo, caplog, monkeypatch):
     """500 without a traceback for the client; the log keeps it."""
 
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(Model, "predict_both", broken)
+    monkeypatch.setattr(Model, "answers", broken)
     reply = ask(model, content=red_photo, Content_Type="image/png")
     assert (reply.status_code, reply.json()["code"]) == (500, "internal")
     assert "secret" not in reply.text

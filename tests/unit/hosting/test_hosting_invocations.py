@@ -47,7 +47,7 @@ def test_what_cannot_be_answered_is_a_reply(model, red_photo, asked, status, cod
 
 def test_a_bug_is_told_in_the_log_alone(model, red_photo, monkeypatch, caplog):
     """500 without a trace; the trace stands in the log."""
-    monkeypatch.setattr(Model, "predict_both", lambda *_: 1 / 0)
+    monkeypatch.setattr(Model, "answers", lambda *_, **__: 1 / 0)
     reply = invoke(model, red_photo, content_type="image/png")
     assert reply.status == 500
     assert b"division" not in reply.body

@@ -153,15 +153,15 @@ def test_a_photo_that_the_network_fails_over_is_answered_in_its_place(
     server, colours, monkeypatch, caplog
 ):
     """Those that were run together with it are asked again, alone; the operator is told."""
-    asked = Model.predict_both
+    asked = Model.answers
 
-    def breaks_over_green(model, arrays):
-        probabilities, logits = asked(model, arrays)
-        if (probabilities.argmax(axis=1) == 1).any():
+    def breaks_over_green(model, arrays, **options):
+        found = asked(model, arrays, **options)
+        if any(best_of(answer.probabilities) == 1 for answer in found):
             raise BrokenModelError("nan")
-        return probabilities, logits
+        return found
 
-    monkeypatch.setattr(Model, "predict_both", breaks_over_green)
+    monkeypatch.setattr(Model, "answers", breaks_over_green)
     reply = server.ask(content=as_json(colours), Content_Type=JSON).json()
     assert [each and best_of(each) for each in reply["predictions"]] == [0, None, 2]
     assert (reply["errors"][0]["status"], reply["errors"][0]["code"]) == (500, "broken_model")
@@ -170,7 +170,7 @@ def test_a_photo_that_the_network_fails_over_is_answered_in_its_place(
 
 def test_a_bug_over_one_of_many_photos_is_a_bug(server, colours, monkeypatch, caplog):
     """500, and the log keeps the traceback: it is nothing that a client could mend."""
-    monkeypatch.setattr(Model, "predict_both", lambda *_: 1 / 0)
+    monkeypatch.setattr(Model, "answers", lambda *_, **__: 1 / 0)
     reply = server.ask(content=as_json(colours), Content_Type=JSON)
     assert (reply.status_code, reply.json()["code"]) == (500, "internal")
     assert "ZeroDivisionError" in caplog.text

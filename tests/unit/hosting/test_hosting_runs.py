@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hosting.metrics import Metrics
+from hosting.model import Answer
 from hosting.runs import Runs
 
 
@@ -17,13 +18,13 @@ class Network:
         self.batches = []
         self.entered, self.gate = threading.Semaphore(0), threading.Semaphore(0)
 
-    def predict_both(self, arrays):
+    def answers(self, arrays, **_):
         self.batches.append(len(arrays))
         self.entered.release()
         assert self.gate.acquire(timeout=30)
         if (arrays < 0).any():
             raise ValueError("a negative picture")
-        return arrays[:, :1], None
+        return [Answer(row[:1].tolist()) for row in arrays]
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_the_queue_is_told_while_it_waits():
 
 def test_a_models_thread_ends_with_it():
     """A model that was replaced leaves nothing behind."""
-    answering = SimpleNamespace(predict_both=lambda arrays: (arrays, None))
+    answering = SimpleNamespace(answers=lambda arrays, **_: arrays)
     runs = Runs(answering, Metrics(), 4)
     runs.submit(pictures(1)).result(timeout=30)
     (thread,) = runs._thread._threads
