@@ -11,6 +11,7 @@ import click
 from batch.photos import open_source
 from batch.report import write_report
 from batch.table import read_table
+from scripts.output_file import OutputFile
 from scripts.target_options import with_target
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="The page: one file with the photos in it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")

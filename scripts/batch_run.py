@@ -25,6 +25,7 @@ from batch.sending import TIMEOUT_SECONDS, Sender
 from batch.table import COLUMNS, DETAILED_COLUMNS
 from infra.deploy.deployment import describe_deployment
 from scripts.locks import InUseError, sole_reading, sole_use
+from scripts.output_file import OutputFile
 from scripts.target_options import with_target
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Columns(click.ParamType[tuple[str, ...]]):
 @click.option(
     "--out",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="The table; a journal is kept beside it.",
 )
 @click.option("--api", help="The API's address, instead of a deployment's name.")
@@ -106,7 +107,7 @@ class Columns(click.ParamType[tuple[str, ...]]):
 @click.option("--dated", is_flag=True, help="Put the run's beginning into the table's name.")
 @click.option(
     "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Also write the morning report: one HTML page with the photos.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")

@@ -12,6 +12,7 @@ import click
 
 from infra.deploy.options import find_artifact
 from infra.sagemaker.artifacts import unpack
+from scripts.output_file import OutputFile
 
 
 @click.command("products")
@@ -20,7 +21,7 @@ from infra.sagemaker.artifacts import unpack
 @click.option(
     "--out",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Where the rows `_id,category_id` go.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 
 import bson
 import pytest
@@ -163,3 +164,15 @@ def test_a_folder_that_is_not_there_is_told(model, tmp_path):
     words = ["products", str(model), str(tmp_path / "test.bson"), "--out", str(out)]
     with pytest.raises(DatasetError, match="No such file or directory"):
         CliRunner().invoke(snapshelf, words, catch_exceptions=False)
+
+
+def test_a_device_is_not_replaced_by_a_file(model, tmp_path):
+    """`--out /dev/null`, or a pipe, is refused as wrong usage and stays what it is."""
+    (tmp_path / "test.bson").write_bytes(product(1, picture(RED)))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    words = ["products", str(model), str(tmp_path / "test.bson"), "--out", str(pipe)]
+    refused = CliRunner().invoke(snapshelf, words)
+    assert refused.exit_code == 2
+    assert "is a device or a pipe, expected a plain file" in refused.output
+    assert pipe.is_fifo()
