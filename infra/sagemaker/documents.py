@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +45,8 @@ class DocumentStore:
     """Documents by kind and name: read once, kept in memory, written through atomically.
 
     A name has passed the service model's pattern (letters, digits, hyphens), so it is a safe file
-    name; the slash before a model package's version becomes a dot there. Members that the API does
-    not know (`Tags`, and others of ours) never leave the store, since answers are filtered by the
+    name; the slash before a model package's version is written as in an address. Members that the API
+    does not know (`Tags`, and others of ours) never leave the store, since answers are filtered by the
     service model.
     """
 
@@ -62,10 +63,7 @@ class DocumentStore:
             for leftover in folder.glob("*.part"):
                 leftover.unlink()
             documents.update(
-                {
-                    path.stem.replace(".", "/"): json.loads(path.read_text())
-                    for path in folder.glob("*.json")
-                }
+                {unquote(path.stem): json.loads(path.read_text()) for path in folder.glob("*.json")}
             )
 
     def arn(self, kind: str, name: str) -> str:
@@ -102,4 +100,4 @@ class DocumentStore:
         self._documents[kind].pop(name, None)
 
     def _path(self, kind: str, name: str) -> Path:
-        return self._folder / kind / f"{name.replace('/', '.')}.json"
+        return self._folder / kind / f"{quote(name, safe='')}.json"
