@@ -45,9 +45,9 @@ class DocumentStore:
     """Documents by kind and name: read once, kept in memory, written through atomically.
 
     A name has passed the service model's pattern (letters, digits, hyphens), so it is a safe file
-    name; the slash before a model package's version is written as in an address. Members that the API
-    does not know (`Tags`, and others of ours) never leave the store, since answers are filtered by the
-    service model.
+    name; the slash before a model package's version is written as in an address. Members that the
+    API does not know (`Tags`, and others of ours) never leave the store, since answers are filtered
+    by the service model.
     """
 
     def __init__(self, folder: Path, *, region: str, account: str) -> None:
