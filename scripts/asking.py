@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from contracts import ArtifactError, DatasetError, PhotoError
 from evaluation.answers import Answers
+from infra.deploy.options import find_artifact
+from infra.sagemaker.artifacts import unpack
 from recordio_prep.one_against_rest import REST
 from recordio_prep.sources.folders import Folders
 from recordio_prep.sources.source import Photo
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -43,6 +46,20 @@ class Reply:
     probabilities: Row | None = None
     logits: Row | None = None
     error: str = ""
+
+
+def load_model(artifact: Path) -> Model:
+    """The model of a model.tar.gz, or of the folder that holds one, for one photo a thread.
+
+    Raises:
+        DeployError: there is no artifact.
+        ArtifactError: it is damaged, or an unsafe archive.
+    """
+    from hosting.model import Model
+
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(find_artifact(artifact), Path(folder))
+        return Model.load(Path(folder), threads=1)
 
 
 def find_photos(root: Path, classes: Collection[str]) -> list[Photo]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import tempfile
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +14,12 @@ from tqdm import tqdm
 
 from contracts import DatasetError
 from evaluation.comparison import Comparison, compare
-from hosting.model import Model
-from infra.sagemaker.artifacts import unpack
-from scripts.asking import ask, find_photos
+from scripts.asking import ask, find_photos, load_model
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hosting.model import Model
     from recordio_prep.sources.source import Photo
 
 DIFFERENCES_FILE = "differences.csv"
@@ -41,7 +40,7 @@ class Result:
 
     Attributes:
         comparison: the figures.
-        unreadable: photos that neither could read; they count for neither.
+        unreadable: photos that one or both could not read; they count for neither.
         differing: photos that the two name otherwise.
         milliseconds: a photo, of each model, decoding included, on all cores.
     """
@@ -113,13 +112,6 @@ p = {found.p_value:.3g}: {verdict}
 named otherwise: {result.differing} photos{listed}
 right by one alone: {found.only_first} by {first}, {found.only_second} by {second}
 unreadable: {result.unreadable} photos"""
-
-
-def load_model(artifact: Path) -> Model:
-    """An artifact's model, on one thread: photos are asked about in parallel."""
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(artifact, Path(folder))
-        return Model.load(Path(folder), threads=1)
 
 
 def _answers(model: Model, root: Path, photos: list[Photo]) -> tuple[list[Named | None], float]:

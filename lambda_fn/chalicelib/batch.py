@@ -160,13 +160,8 @@ def read_bad_photos(query: Mapping[str, str] | None) -> bool:
     Raises:
         BadRequestError: it is neither.
     """
-    text = (query or {}).get("bad_photos", "refuse")
-    if text not in {"null", "refuse"}:
-        raise BadRequestError(
-            f"bad_photos={text[:20]!r}: expected null or refuse",
-            hint="leave it out to have the whole batch refused",
-        )
-    return text == "null"
+    hint = "leave it out to have the whole batch refused"
+    return _chosen(query, "bad_photos", ("null", "refuse"), hint)
 
 
 def read_details(query: Mapping[str, str] | None) -> bool:
@@ -175,13 +170,16 @@ def read_details(query: Mapping[str, str] | None) -> bool:
     Raises:
         BadRequestError: it is neither.
     """
-    text = (query or {}).get("details", "false")
-    if text not in {"true", "false"}:
-        raise BadRequestError(
-            f"details={text[:20]!r}: expected true or false",
-            hint="leave it out for the numbers alone",
-        )
-    return text == "true"
+    return _chosen(query, "details", ("true", "false"), "leave it out for the numbers alone")
+
+
+def _chosen(query: Mapping[str, str] | None, name: str, words: tuple[str, str], hint: str) -> bool:
+    """Whether a parameter has the first of two words; the second is meant where it is left out."""
+    yes, no = words
+    text = (query or {}).get(name, no)
+    if text not in words:
+        raise BadRequestError(f"{name}={text[:20]!r}: expected {yes} or {no}", hint=hint)
+    return text == yes
 
 
 def _images_member(body: bytes) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,6 @@ import click
 from tqdm import tqdm
 
 from contracts import PAD, DatasetError, PhotoError
-from infra.deploy.options import find_artifact
-from infra.sagemaker.artifacts import unpack
 from photo import prepare_photo
 
 if TYPE_CHECKING:
@@ -78,11 +75,11 @@ def evaluate_command(
     """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     from evaluation.report import write_report
     from evaluation.trust import Trust
-    from scripts.asking import as_answers, ask, find_photos
+    from scripts.asking import as_answers, ask, find_photos, load_model
     from scripts.predictions import write_predictions
 
     _make(out)
-    loaded = _load(model)
+    loaded = load_model(model)
     trust = Trust.from_card(loaded.card)
     _check_one_category(loaded)
     found = find_photos(photos, loaded.classes)
@@ -108,14 +105,6 @@ def evaluate_command(
         facts={"model_version": loaded.version, "unreadable": len(replies) - len(answers)},
     )
     click.echo(json.dumps(metrics, ensure_ascii=False) if as_json else _summary(metrics, out))
-
-
-def _load(model: Path) -> Model:
-    from hosting.model import Model
-
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(find_artifact(model), Path(folder))
-        return Model.load(Path(folder), threads=1)
 
 
 def _check_one_category(model: Model) -> None:

@@ -253,7 +253,7 @@ def drift_command(
     energy, categories). MODEL is a version number, `live`, or a path. Neither folder needs
     categories: INCOMING may be what the API captured.
     """
-    from scripts.comparing import load_model
+    from scripts.asking import load_model
     from scripts.drifting import find_drift
     from scripts.drifting import table as drift_table
 

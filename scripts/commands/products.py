@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from infra.deploy.options import find_artifact
-from infra.sagemaker.artifacts import unpack
 from scripts.output_file import OutputFile
 
 
@@ -37,14 +34,12 @@ def products_command(*, model: Path, products: Path, out: Path, as_json: bool) -
     Example:
       snapshelf products model test.bson --out submission.csv
     """  # noqa: D301  # click reads the backspace
-    from hosting.model import Model
+    from scripts.asking import load_model
     from scripts.products import answer_products
 
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(find_artifact(model), Path(folder))
-        loaded = Model.load(Path(folder), threads=1)
-        began = time.perf_counter()
-        outcome = answer_products(loaded, products, out)
+    loaded = load_model(model)
+    began = time.perf_counter()
+    outcome = answer_products(loaded, products, out)
     result = {
         "out": str(out),
         "products": outcome.rows,

@@ -121,7 +121,8 @@ def test_a_rejected_version_is_not_promoted_by_mistake(
     scope: Scope, cloud: launch.CloudInfo, run: Callable[..., str], models: list[Path]
 ) -> None:
     """The error names the way to think again."""
-    run("register", str(models[1]))
+    for path in models:
+        run("register", str(path))
     run("reject", "2", "--reason", "green is blue")
     words = ["models", "promote", "2", "--name", scope.name, "--port", str(cloud.port)]
     refused = CliRunner().invoke(snapshelf, words)
@@ -135,11 +136,12 @@ def test_a_rejected_version_is_not_promoted_by_mistake(
 def test_destroying_a_deployment_takes_its_versions_along(
     cloud: launch.CloudInfo, models: list[Path], run: Callable[..., str]
 ) -> None:
-    """Versions and group: of a deployment that never stood, too."""
+    """Versions and group: of a deployment that never stood, too; another deployment's stay."""
+    run("register", str(models[0]))
     words = ["models", "register", str(models[0]), "--name", "short", "--port", str(cloud.port)]
     assert CliRunner().invoke(snapshelf, words).exit_code == 0
     target = resolve_target("local", port=cloud.port, environ={})
     assert "registered versions" in destroy(scope_of("short", target), ignore)
     groups = target.client("sagemaker").list_model_package_groups()["ModelPackageGroupSummaryList"]
     assert "short" not in [group["ModelPackageGroupName"] for group in groups]
-    assert answering(run)  # another deployment's stay
+    assert answering(run) == [(1, 1.0, False)]
