@@ -109,6 +109,11 @@ AMONG_SETTINGS: tuple[Condition, ...] = (
         lambda settings, _: not settings.multi_label,
         "beside multi_label=1, whose classes use_weighted_loss=1 weighs",
     ),
+    Condition(
+        ("mirror",),
+        lambda settings, _: settings.augmentation_type == "none",
+        "beside augmentation_type, each of which mirrors",
+    ),
     _with("focal_gamma", "loss", "focal"),
     Condition(("num_layers",), lambda settings, _: not settings.network, "beside network"),
     _with_flag("pretrained", "use_pretrained_model"),
