@@ -58,6 +58,19 @@ LITE0 = ("--pretrained", "efficientnet-lite0", "head_start=1", "augmentation_typ
 HEAD = (*LITE0, "--epochs", "1", "freeze_epochs=1", "learning_rate=0.001")
 """What was learnt elsewhere is kept, and a regression on top of it."""
 
+LITE2_MEANS = (
+    "--pretrained",
+    "efficientnet-lite2",
+    "head_start=1",
+    "head_rule=means",
+    "--epochs",
+    "1",
+    "freeze_epochs=1",
+    "epoch_photos=32",
+    "learning_rate=0",
+)
+"""What was learnt elsewhere is kept, and each category's mean direction on top of it."""
+
 HEAD_LONGER = (*LITE0, "--epochs", "3", "freeze_epochs=3", "learning_rate=0.001")
 
 FINE = (
@@ -169,6 +182,8 @@ RECIPES = {
     "olx5-constant": Recipe(OLX, OLX_TEST, (*MARKETPLACE, "lr_schedule=constant")),
     "olx5-head": Recipe(OLX, OLX_TEST, HEAD),
     "olx5-head-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), HEAD),
+    "olx5-means-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), LITE2_MEANS),
+    "olx5-means-224": Recipe(OLX, (*OLX_TEST, "--size", "224"), LITE2_MEANS),
     "olx5-transfer": Recipe(OLX, OLX_TEST, FINE),
     "olx5-transfer-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), FINE),
     "clothing10-head": Recipe(CLOTHES, CLOTHES_TEST, HEAD),

@@ -102,6 +102,7 @@ AMONG_SETTINGS: tuple[Condition, ...] = (
         ),
         "without more epochs than early_stopping_min_epochs and early_stopping_patience",
     ),
+    _with_flag("head_rule", "head_start"),
     _with_flag("use_weighted_loss", "multi_label"),
     _with_flag("top_k", "multi_label", is_set=False),
     Condition(

@@ -286,6 +286,7 @@ class Fit:
             inputs.preparation,
             settings.image_shape[1],
             seed=settings.seed,
+            rule=settings.head_rule,
             balanced="balanced" in (settings.class_weights, settings.sampling),
             should_stop=self._should_stop,
         )

@@ -32,6 +32,7 @@ LR_SCHEDULES = (
     "cyclical_exponential",
     "plateau",
 )
+HEAD_RULES = ("regression", "means")
 HEADS = ("pool", "flatten", "conv")
 LOSSES = ("cross_entropy", "focal")
 SAMPLINGS = ("natural", "balanced")
@@ -131,7 +132,10 @@ class Hyperparameters:
     )
     frozen_layers: int = _own.whole(0, 0, "Layers, from the first, that keep their weights.")
     freeze_epochs: int = _own.whole(0, 0, "Epochs in which only the head is trained.")
-    head_start: bool = _own.flag("A logistic regression is what the head begins with.")
+    head_start: bool = _own.flag("The head begins with what it can learn at once.")
+    head_rule: str = _own.choice(
+        "regression", HEAD_RULES, "Of `head_start`: what the head begins as."
+    )
     body_lr_factor: float = _own.number(1.0, "Learning rate of all but the head, as a share.")
     freeze_statistics: bool = _own.flag("Batch norms keep the statistics that they came with.")
     lr_schedule: str = _own.choice("exponential", LR_SCHEDULES, "How the learning rate changes.")

@@ -33,7 +33,7 @@ _NOISE = ("DeprecationWarning",)
 @click.option(
     "--pretrained",
     metavar="NAME|FILE|URL",
-    help="Weights to start from: efficientnet-lite0, or a .pth, .safetensors or .params file.",
+    help="Weights to start from: efficientnet-lite0 to 2, or a .pth, .safetensors or .params file.",
 )
 @click.option(
     "--model",

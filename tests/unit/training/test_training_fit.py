@@ -212,6 +212,17 @@ def test_a_head_start_fits_before_the_first_step(fit):
     assert started.history[0].validation_accuracy > 0.9
 
 
+def test_a_head_start_by_means_ends_in_the_layer_too(fit):
+    """Another rule, other weights, and no bias."""
+    settings = {"pretrained": "x", "use_pretrained_model": True, "head_start": True}
+    started = fit(head_rule="means", learning_rate=0.0, **settings)
+    before = weights(started)
+    started.run()
+    after_ = weights(started)
+    assert (after_["net_dense0_weight"] != before["net_dense0_weight"]).all()
+    assert not after_["net_dense0_bias"].any()
+
+
 def test_a_resumed_training_has_no_second_head_start(fit, monkeypatch):
     """It would undo what was learnt."""
     settings = {"pretrained": "x", "use_pretrained_model": True, "head_start": True}
