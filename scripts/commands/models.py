@@ -227,12 +227,24 @@ def compare_command(
 
 @models_group.command("drift")
 @click.argument("model", metavar="MODEL")
-@click.argument("incoming", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("incoming", required=False)
 @click.option(
     "--reference",
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Photos that MODEL was validated or tested on.",
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(0, min_open=True),
+    help="Only what came in within so many days, by the time of change.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=5000,
+    show_default=True,
+    help="Most photos of INCOMING that are looked at.",
 )
 @with_target
 @click.option("--strict", is_flag=True, help="End with 1 if something has drifted.")
@@ -240,8 +252,10 @@ def compare_command(
 def drift_command(
     *,
     model: str,
-    incoming: Path,
+    incoming: str | None,
     reference: Path,
+    days: float | None,
+    sample: int,
     name: str,
     target: Target,
     strict: bool,
@@ -250,20 +264,23 @@ def drift_command(
     """Say whether the photos in INCOMING are still like those that MODEL was made for.
 
     Compares what the network saw (brightness, contrast, colour) and what it answered (confidence,
-    energy, categories). MODEL is a version number, `live`, or a path. Neither folder needs
-    categories: INCOMING may be what the API captured.
+    energy, categories). MODEL is a version number, `live`, or a path. INCOMING is a folder or
+    s3://bucket/prefix/ of photos, with or without categories, or of what SageMaker's data capture
+    wrote; left out, it is what `snapshelf deploy --data-capture` kept of this deployment.
     """
     from scripts.asking import load_model
     from scripts.drifting import find_drift
     from scripts.drifting import table as drift_table
+    from scripts.incoming import Photos, find_incoming, places_in
 
+    came = find_incoming(incoming, name, target, days)
     with tempfile.TemporaryDirectory() as folder:
         loaded = load_model(_model(model, name, target, Path(folder) / "model"))
-    drift = find_drift(loaded, incoming, reference)
+    drift = find_drift(loaded, came, Photos(str(reference), places_in(reference)), sample)
     _print(drift.document(), as_json, "\n".join(drift_table(drift)))
     if strict and drift.size != "none":
         raise DatasetError(
-            f"{incoming} has drifted from {reference}: {drift.size}",
+            f"{came.name} has drifted from {reference}: {drift.size}",
             hint="look at the photos, name some of them, and train again",
         )
 
