@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from recordio_prep.one_against_rest import REST
 from recordio_prep.sources.opening import FORMATS, Opening, open_source
 from recordio_prep.sources.together import Together, sources_of
 
@@ -134,7 +135,8 @@ def open_given(
     if added:
         opening |= {"format": None}  # that of PHOTOS; the others' is told by their names
         further = tuple(open_source(each, _opening_of("added", opening)) for each in added)
-        sources["photos"] = Together(sources["photos"], further)
+        also = frozenset({REST} if options.get("positive") else ())
+        sources["photos"] = Together(sources["photos"], further, also)
     _refuse_idle(options, sources)
     return sources, rest
 

@@ -27,6 +27,7 @@ class Together:
     Attributes:
         main: Says which categories there are, and in which order.
         added: Their photos bear `+1/`, `+2/`, ... before their paths.
+        also: Categories that the added may have beyond the main source's.
 
     Raises:
         DatasetError: some are of several labels a photo, and some of one.
@@ -34,6 +35,7 @@ class Together:
 
     main: Source
     added: tuple[Source, ...]
+    also: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for source in self.added:
@@ -67,7 +69,7 @@ class Together:
         Raises:
             DatasetError: one of them cannot be read, or an added one is empty.
         """
-        known = set(self.main.classes or ())
+        known = {*(self.main.classes or ()), *self.also}
         for entry in self.main.entries():
             if isinstance(entry, LeftOut):
                 yield entry

@@ -98,3 +98,11 @@ def test_several_labels_and_one_do_not_go_together(two_classes, tmp_path):
     several = Listing.opened(tmp_path / "several.lst", two_classes)
     with pytest.raises(DatasetError, match=r"several\.lst has several labels a photo and .*photos"):
         Together(Folders(two_classes), (several,))
+
+
+def test_other_is_a_category_where_one_is_told_from_the_rest(two_classes, named, tmp_path):
+    """People name a photo `other` that is not of the one category."""
+    main = Folders(two_classes)
+    source = Together(main, (Folders(named),), frozenset({"other"}))
+    dataset = prepare(source, tmp_path / "records", size=8, train_ratio=1, positive="cat")
+    assert dataset.splits["train"].by_class == {"cat": 12, "other": 12}
