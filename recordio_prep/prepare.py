@@ -27,6 +27,7 @@ from recordio_prep.selection import select_records
 from recordio_prep.settings import Settings
 from recordio_prep.shards import write_shards
 from recordio_prep.sources.folders import Folders
+from recordio_prep.sources.together import sources_of
 from recordio_prep.split import divide
 from recordio_prep.stamp import Stamp
 from recordio_prep.summary import check_classes, summary
@@ -160,6 +161,10 @@ def _sources(out: Path, **given: Path | Source | None) -> dict[str, Source]:
     return {part: _source(part, source) for part, source in given.items() if source}
 
 
+def _parts(source: Path | Source) -> tuple[Path | Source, ...]:
+    return (source,) if isinstance(source, Path) else sources_of(source)
+
+
 def _source(part: str, source: Path | Source) -> Source:
     return Folders(source, may_lack=part != "photos") if isinstance(source, Path) else source
 
@@ -262,7 +267,8 @@ def _tell(problems: Sequence[Problem], *, strict: bool) -> None:
 
 
 def _check_apart(out: Path, sources: Iterable[Path | Source | None]) -> None:
-    for source in sources:
+    each = (one for source in sources if source for one in _parts(source))
+    for source in each:
         root = source.root if isinstance(source, Folders) else source
         if isinstance(root, Path) and out.resolve().is_relative_to(root.resolve()):
             raise DatasetError(

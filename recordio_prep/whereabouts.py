@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from contracts import DatasetError
 from recordio_prep import engines
+from recordio_prep.sources.together import sources_of
 from recordio_prep.spool import Spool
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from recordio_prep.s3_records import S3Records
     from recordio_prep.settings import Settings
+    from recordio_prep.sources.source import Source
     from recordio_prep.spool import Spooler
 
 SCHEME = "s3://"
@@ -55,14 +57,14 @@ class Whereabouts:
                 hint="give --shard-size 10000",
             )
 
-    def check_apart(self, sources: Iterable[object]) -> None:
+    def check_apart(self, sources: Iterable[Source]) -> None:
         """Raise a DatasetError where records in S3 would lie among the photos."""
         if self.records is None:
             return
         from recordio_prep.sources.s3 import S3Prefix
         from recordio_prep.sources.s3_access import Address
 
-        for source in sources:
+        for source in (part for given in sources for part in sources_of(given)):
             if not isinstance(source, S3Prefix):
                 continue
             photos = Address.parse(source.uri.rstrip("/") + "/")

@@ -41,6 +41,7 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
         models: tuple[tuple[str, Path], ...],
         feedback: bool,
         capture_below: float | None,
+        data_capture: int | None,
         **others: Any,
     ) -> None:
         options = DeployOptions(
@@ -54,6 +55,7 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
             models=models,
             feedback=feedback,
             capture_below=capture_below,
+            data_capture=data_capture,
         )
         if image is None:  # another's may read what it likes
             for artifact in (model, *(path for _, path in models)):
@@ -136,6 +138,12 @@ _MODEL_OPTIONS = (
         type=click.FloatRange(0, 1, min_open=True),
         metavar="P",
         help="Keep photos whose best category is less probable than P, for labelling.",
+    ),
+    click.option(
+        "--data-capture",
+        type=click.IntRange(1, 100),
+        metavar="PERCENT",
+        help="Keep that share of requests and answers, for `snapshelf models drift`.",
     ),
 )
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from recordio_prep.one_against_rest import REST
 from recordio_prep.sources.opening import FORMATS, Opening, open_source
+from recordio_prep.sources.together import Together, sources_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from recordio_prep.sources.source import Source
 
@@ -24,6 +26,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 _OPTIONS = (
+    click.option(
+        "--add",
+        "added",
+        multiple=True,
+        metavar="PHOTOS",
+        help="Further photos of the same categories, as those that people named; any number of"
+        " times.",
+    ),
     click.option(
         "--format",
         "source_format",
@@ -96,9 +106,15 @@ def given_place(_context: click.Context, _option: click.Parameter, value: Any) -
 
 
 def open_given(
-    given: Mapping[str, str | None], out: Path, options: Mapping[str, Any]
+    given: Mapping[str, str | None], out: Path, options: Mapping[str, Any], added: Sequence[str]
 ) -> tuple[dict[str, Source], dict[str, Any]]:
     """Open every source that was given; also returns the options that are not about sources.
+
+    Args:
+        given: the sources by part; `photos` is always there.
+        out: the folder that the cache lies in.
+        options: of the command.
+        added: sources whose photos are packed together with those of `photos`.
 
     Raises:
         DatasetError: a source cannot be opened.
@@ -116,6 +132,11 @@ def open_given(
         for part, address in given.items()
         if address is not None
     }
+    if added:
+        opening |= {"format": None}  # that of PHOTOS; the others' is told by their names
+        further = tuple(open_source(each, _opening_of("added", opening)) for each in added)
+        also = frozenset({REST} if options.get("positive") else ())
+        sources["photos"] = Together(sources["photos"], further, also)
     _refuse_idle(options, sources)
     return sources, rest
 
@@ -129,7 +150,11 @@ def _opening_of(part: str, opening: Mapping[str, Any]) -> Opening:
 
 def _refuse_idle(options: Mapping[str, Any], sources: Mapping[str, Source]) -> None:
     """An option that none of the sources heeds is a mistake, and not to be passed over."""
-    kinds = {type(getattr(source, "inner", source)).__name__ for source in sources.values()}
+    kinds = {
+        type(getattr(each, "inner", each)).__name__
+        for source in sources.values()
+        for each in sources_of(source)
+    }
     for name, heeding in _HEEDED_BY.items():
         if options[name] and not kinds & heeding:
             raise click.UsageError(

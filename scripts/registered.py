@@ -1,22 +1,73 @@
-"""What is told of a model when it is registered, and how versions are shown."""
+"""Registered models as commands know them: found, described, and shown to a person."""
 
 from __future__ import annotations
 
+import json
 import subprocess
+import tempfile
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from contracts import MODEL_CARD_FILE, DeployError
+from infra.deploy.options import find_artifact
+from infra.deploy.scope import scope_of
+from infra.registry.traffic import Traffic
+from infra.registry.versions import Registry
+from infra.sagemaker.artifacts import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from infra.registry.traffic import Share
     from infra.registry.versions import Version
+    from infra.targets import Target
 
 _HERE = Path(__file__).parent
 _FORMATS = "{:>3}  {:<16}  {:<8}  {:<18}  {:>8}  {:<10}  {:<12}  {:<18}  {}"
 _HEADS = ("no.", "registered", "status", "network", "accuracy", "on", "artifact", "answers", "note")
 _STATUS = {"PendingManualApproval": "pending", "Approved": "approved", "Rejected": "rejected"}
+
+
+def find_model(given: str, name: str, target: Target, folder: Path) -> Path:
+    """The artifact that a person means.
+
+    Args:
+        given: a version's number, `live` for what answers now, or a path.
+        name: of the deployment.
+        target: where it stands.
+        folder: made, to download it into.
+
+    Raises:
+        DeployError: there is no such model, or the target refuses.
+    """
+    if not given.isdecimal() and given != "live":
+        return find_artifact(Path(given))
+    scope = scope_of(name, target)
+    folder.mkdir()
+    registry = Registry(scope)
+    if given.isdecimal():
+        return registry.fetch(registry.find(int(given)), folder)
+    return Traffic(scope).fetch(folder)
+
+
+def read_card(artifact: Path) -> dict[str, Any]:
+    """An artifact's model card; empty where it has none.
+
+    Raises:
+        DeployError: the card is damaged.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(artifact, Path(folder))
+        path = Path(folder) / MODEL_CARD_FILE
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise DeployError(f"{artifact}: {MODEL_CARD_FILE} is not JSON: {error}") from error
+    return card if isinstance(card, dict) else {}
 
 
 def facts_of(card: Mapping[str, Any]) -> dict[str, str]:
@@ -70,6 +121,17 @@ def table(versions: Sequence[Version], now: Iterable[Share], before: Iterable[Sh
             ).rstrip()
         )
     return lines
+
+
+def document_of(version: Version) -> dict[str, Any]:
+    """A version as JSON has it."""
+    return {**asdict(version), "created": version.created.isoformat(), "facts": dict(version.facts)}
+
+
+def accuracy_of(version: Version) -> str:
+    """A version's accuracy as the end of a sentence; empty where it tells none."""
+    accuracy = version.facts.get("accuracy", "")
+    return f", {percent(accuracy)} on {version.facts.get('accuracy_on')} photos" if accuracy else ""
 
 
 def percent(accuracy: str) -> str:

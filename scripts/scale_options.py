@@ -48,11 +48,8 @@ def whereabouts(out: str, options: Mapping[str, Any]) -> tuple[Whereabouts, dict
     return Whereabouts(out, options["work"], options["catalog"], options["engine"]), rest
 
 
-def given_absolutely(given: Mapping[str, str | None], where: Whereabouts) -> dict[str, str | None]:
-    """Addresses of sources as workers of an engine, who have other current folders, find them."""
-    if where.engine is None:
-        return dict(given)
-    return {
-        part: str(Path(address).absolute()) if address and "://" not in address else address
-        for part, address in given.items()
-    }
+def absolutely(address: str, where: Whereabouts) -> str:
+    """A source's address as workers of an engine, who have other current folders, find it."""
+    if where.engine is None or "://" in address:
+        return address
+    return str(Path(address).absolute())

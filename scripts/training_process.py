@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 REPORT_FOLDER = "report"
 _CHECKPOINTS = ".checkpoints-"
+_NOISE = ("DeprecationWarning",)
 _PASSED_ON = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "MLFLOW_TRACKING_URI")
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -120,6 +121,12 @@ def convert(
         card: dict[str, Any] = json.loads((folder / "model" / MODEL_CARD_FILE).read_text())
         (folder / ARTIFACT_FILE).replace(out / ARTIFACT_FILE)
         return card
+
+
+def tell_log(line: str) -> None:
+    """A line of the program's log, on standard error."""
+    if not any(noise in line for noise in _NOISE):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _checkpoints(

@@ -45,6 +45,8 @@ class Trained:
         metrics: of the job, JSON-like; copied into the card.
         tree: each class's levels in a tree of categories, from the top down, where there is one.
         data: which photos it was trained on, where dataset.json tells.
+        job: how to run the job again: its hyperparameters as they came, and whether it went on
+            from a former artifact; None of what no job has trained.
     """
 
     network: Any
@@ -58,6 +60,7 @@ class Trained:
     metrics: dict[str, Any]
     tree: dict[str, list[str]] | None = None
     data: dict[str, Any] | None = None
+    job: dict[str, Any] | None = None
 
 
 def write_artifact(model_dir: Path, trained: Trained) -> dict[str, Any]:
@@ -101,6 +104,7 @@ def _card(trained: Trained, version: str) -> dict[str, Any]:
         "multi_label": trained.settings.multi_label,
         **({"tree": trained.tree} if trained.tree else {}),
         **({"data": trained.data} if trained.data else {}),
+        **({"job": trained.job} if trained.job else {}),
         "photo": trained.preparation.to_dict(),
         "threshold": trained.trust.default,
         **(trained.trust.to_card() if trained.trust.fitted else {}),

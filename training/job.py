@@ -215,6 +215,10 @@ def _finish(
         metrics,
         job.tree,
         job.data,
+        {
+            "hyperparameters": environment.hyperparameters(),
+            "goes_on": environment.has_channel(MODEL_CHANNEL),
+        },
     )
     card = write_artifact(environment.model_dir, trained)
     for name in fit.kept:  # the folder may also have those of a job before this one

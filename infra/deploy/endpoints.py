@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from contracts import DeployError
+from contracts import JSON, JSON_LINES, DeployError
 from infra.deploy.roles import until_role_is_known
 from infra.deploy.scope import OWNER_TAG, tag_list
 from infra.deploy.service import check_owner, is_absent, tags_of, unlike
 
 if TYPE_CHECKING:
-    from infra.deploy.resources import Endpoint, EndpointConfig, Model
+    from infra.deploy.resources import Capture, Endpoint, EndpointConfig, Model
     from infra.deploy.scope import Scope
     from infra.deploy.service import Report
 
@@ -93,7 +93,10 @@ class EndpointConfigService:
         standing = _describe(sagemaker.describe_endpoint_config, EndpointConfigName=wanted.name)
         if standing is None:
             return None
-        return unlike(standing["ProductionVariants"][0], variant(wanted))
+        return unlike(
+            {**standing["ProductionVariants"][0], "capture": _captured(standing)},
+            {**variant(wanted), "capture": wanted.capture and wanted.capture.percent},
+        )
 
     def apply(self, wanted: EndpointConfig, report: Report) -> None:  # noqa: ARG002 (no time)
         sagemaker = self.scope.client("sagemaker")
@@ -103,6 +106,7 @@ class EndpointConfigService:
             EndpointConfigName=wanted.name,
             ProductionVariants=[variant(wanted)],
             Tags=self.scope.tag_list,
+            **({"DataCaptureConfig": data_capture(wanted.capture)} if wanted.capture else {}),
         )
 
     def names(self) -> list[str]:
@@ -249,6 +253,22 @@ def variant(wanted: EndpointConfig) -> dict[str, Any]:
         "InitialInstanceCount": wanted.instance_count,
         "InitialVariantWeight": 1.0,
     }
+
+
+def data_capture(capture: Capture) -> dict[str, Any]:
+    """A DataCaptureConfig: photos in base64, bodies of JSON as they are."""
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": capture.percent,
+        "DestinationS3Uri": capture.url,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"JsonContentTypes": [JSON, JSON_LINES]},
+    }
+
+
+def _captured(standing: dict[str, Any]) -> int | None:
+    percent: int | None = standing.get("DataCaptureConfig", {}).get("InitialSamplingPercentage")
+    return percent
 
 
 def _describe(ask: Any, **name: str) -> dict[str, Any] | None:

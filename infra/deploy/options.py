@@ -41,6 +41,8 @@ class DeployOptions:
         feedback: whether the API keeps photos that people name.
         capture_below: the API keeps photos whose best category is less probable, above 0 to 1;
             None for no photo.
+        data_capture: per cent of the endpoints' requests that are kept with their answers, 1 to
+            100; None for none.
 
     Raises:
         DeployError: a value outside these.
@@ -56,6 +58,7 @@ class DeployOptions:
     models: tuple[tuple[str, Path], ...] = ()
     feedback: bool = False
     capture_below: float | None = None
+    data_capture: int | None = None
     lambda_dir: Path = LAMBDA_DIR
     web_dir: Path = WEB_DIR
     build_dir: Path = BUILD_DIR
@@ -77,7 +80,23 @@ class DeployOptions:
                 f"capture below {self.capture_below}: expected a probability above 0, to 1",
                 hint="leave it out to keep no photo",
             )
+        self._check_data_capture()
         self._check_models()
+
+    def _check_data_capture(self) -> None:
+        if self.data_capture is None:
+            return
+        if not 1 <= self.data_capture <= 100:  # noqa: PLR2004 - per cent
+            raise DeployError(
+                f"data capture of {self.data_capture} %: expected 1 to 100",
+                hint="leave it out to keep no request",
+            )
+        if self.lambda_only:
+            raise DeployError(
+                f"data capture of {self.data_capture} % with the model in the function:"
+                " expected an endpoint, which is what captures",
+                hint="leave --lambda-only out, or keep unsure photos with --capture-below",
+            )
 
     def _check_models(self) -> None:
         names = [name for name, _ in self.models]

@@ -13,6 +13,7 @@ from infra.deploy.model_bundle import MODEL_FOLDER, build_model_bundle
 from infra.deploy.options import DeployOptions, find_artifact
 from infra.deploy.page import PAGE_CONFIG, page_files
 from infra.deploy.policies import (
+    CAPTURE_PREFIX,
     FUNCTION_PREFIX,
     MODEL_PREFIX,
     function_policy,
@@ -22,6 +23,7 @@ from infra.deploy.policies import (
 from infra.deploy.resources import (
     ApiKey,
     Bucket,
+    Capture,
     Endpoint,
     EndpointConfig,
     Files,
@@ -163,7 +165,8 @@ def _endpoint_and_function(
 
 def _hosting(scope: Scope, options: DeployOptions) -> Planned:
     image = options.image or image_uri(scope, INFERENCE_IMAGE)
-    return Planned(Role(scope.hosting_role, "sagemaker", hosting_policy(scope, image)))
+    policy = hosting_policy(scope, image, capture=options.data_capture is not None)
+    return Planned(Role(scope.hosting_role, "sagemaker", policy))
 
 
 def _endpoint(
@@ -181,7 +184,9 @@ def _endpoint(
     revision = _revision(scope, sha256, image, options, *([endpoint] if further else []))
     url = f"s3://{scope.artifact_bucket}/{key}"
     model = Model(revision, image, url, scope.hosting_role_arn)
-    config = EndpointConfig(revision, revision, options.instance_type, options.instance_count)
+    config = EndpointConfig(
+        revision, revision, options.instance_type, options.instance_count, _capture(scope, options)
+    )
     planned = (
         Planned(artifact, after=(f"bucket {scope.artifact_bucket}",)),
         Planned(model, after=(label(artifact), f"role {scope.hosting_role}")),
@@ -189,6 +194,12 @@ def _endpoint(
         Planned(Endpoint(endpoint, revision), after=(label(config),)),
     )
     return planned, Served(endpoint, revision, key)
+
+
+def _capture(scope: Scope, options: DeployOptions) -> Capture | None:
+    if options.data_capture is None:
+        return None
+    return Capture(options.data_capture, f"s3://{scope.artifact_bucket}/{CAPTURE_PREFIX}")
 
 
 def _function_with_model(
@@ -224,7 +235,8 @@ def _sha256(path: Path) -> str:
 
 def _revision(scope: Scope, sha256: str, image: str, options: DeployOptions, *endpoint: str) -> str:
     """The name of model and configuration: SageMaker changes neither, so a change is a new name."""
-    facts = [sha256, image, options.instance_type, options.instance_count, *endpoint]
+    capture = [] if options.data_capture is None else [f"capture {options.data_capture}"]
+    facts = [sha256, image, options.instance_type, options.instance_count, *capture, *endpoint]
     return f"{scope.name}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MODEL_PREFIX = "models"
 """The folder of the artifact bucket that endpoints read."""
 
+CAPTURE_PREFIX = "captured"
+"""The folder of the artifact bucket that endpoints write requests and answers to, if told so."""
+
 FUNCTION_PREFIX = "functions"
 """The folder of the artifact bucket that Lambda takes zips from: a request holds 50 MB of one."""
 
@@ -76,14 +79,17 @@ def training_policy(scope: Scope, image: str) -> str:
     )
 
 
-def hosting_policy(scope: Scope, image: str) -> str:
-    """Models from the bucket, and what any container needs.
+def hosting_policy(scope: Scope, image: str, *, capture: bool = False) -> str:
+    """Models from the bucket, what any container needs, and writing what is captured.
 
     Source: SageMaker developer guide, *CreateModel API: execution role permissions* (JSON).
     """
     bucket = scope.arn("s3", scope.artifact_bucket)
     models = f"{bucket}/{MODEL_PREFIX}/*"
-    return json.dumps(_document(_allow(["s3:GetObject"], models), *_container(scope, image)))
+    captured = [_allow(["s3:PutObject"], f"{bucket}/{CAPTURE_PREFIX}/*")] if capture else []
+    return json.dumps(
+        _document(_allow(["s3:GetObject"], models), *captured, *_container(scope, image))
+    )
 
 
 def nightly_policy(scope: Scope, photos: tuple[str, str], out: tuple[str, str]) -> str:

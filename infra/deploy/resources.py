@@ -97,6 +97,19 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Capture:
+    """SageMaker's data capture: what an endpoint was asked and answered, kept in S3.
+
+    Attributes:
+        percent: of the requests, 1 to 100.
+        url: the prefix that it writes below, without a slash at its end.
+    """
+
+    percent: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointConfig:
     """A SageMaker endpoint configuration with one variant. Never changed, only replaced."""
 
@@ -104,6 +117,7 @@ class EndpointConfig:
     model: str
     instance_type: str
     instance_count: int
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True, slots=True)

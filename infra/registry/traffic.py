@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CHALLENGER = "Challenger"
 """The variant that a version on trial answers from."""
 
+_CAPTURE = "DataCaptureConfig"
 _HINT = "deploy a model first: `snapshelf deploy MODEL`"
 
 
@@ -130,7 +131,7 @@ class Traffic:
         model = tuple(p for p in plan.planned if not isinstance(p.resource, kept))
         apply(Plan(self.scope, model), on_step)
         with refusals(self.scope, "begin a trial"):
-            name = self._make_trial(champion, wanted, share, shadow=shadow)
+            name = self._make_trial(standing, wanted, share, shadow=shadow)
             self._switch(name, on_step)
 
     def rollback(self, on_step: OnStep) -> None:
@@ -168,22 +169,26 @@ class Traffic:
 
     def _options(self, artifact: Path, standing: dict[str, Any]) -> DeployOptions:
         champion = standing["ProductionVariants"][0]
+        capture = standing.get(_CAPTURE, {})
         return DeployOptions(
             artifact,
             image=self._container(champion["ModelName"])["Image"],
             instance_type=champion["InstanceType"],
             instance_count=champion["InitialInstanceCount"],
+            data_capture=capture.get("InitialSamplingPercentage"),
         )
 
     def _make_trial(
-        self, champion: dict[str, Any], wanted: EndpointConfig, share: float, *, shadow: bool
+        self, standing: dict[str, Any], wanted: EndpointConfig, share: float, *, shadow: bool
     ) -> str:
+        champion = standing["ProductionVariants"][0]
         members = ("ModelName", "InstanceType", "InitialInstanceCount")
         stays = {name: champion[name] for name in members} | {"VariantName": VARIANT}
         comes = stays | {"VariantName": CHALLENGER, "ModelName": wanted.model}
         stays["InitialVariantWeight"] = 1.0 if shadow else 1 - share
         comes["InitialVariantWeight"] = share
-        facts = json.dumps([stays, comes, shadow], sort_keys=True).encode()
+        kept = {_CAPTURE: standing[_CAPTURE]} if standing.get(_CAPTURE) else {}
+        facts = json.dumps([stays, comes, shadow, *kept.values()], sort_keys=True).encode()
         name = f"{self.scope.name}-{hashlib.sha256(facts).hexdigest()[:12]}"
         if self._config(name) is None:
             kinds = {"ShadowProductionVariants": [comes]} if shadow else {}
@@ -192,6 +197,7 @@ class Traffic:
                 ProductionVariants=[stays] if shadow else [stays, comes],
                 Tags=self.scope.tag_list,
                 **kinds,
+                **kept,
             )
         return name
 

@@ -54,6 +54,7 @@ def check_command(
     test: str | None,
     strict: bool,
     as_json: bool,
+    added: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Look through PHOTOS, of any kind that `snapshelf prepare` takes, without packing them.
@@ -70,7 +71,7 @@ def check_command(
     """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     given = {"photos": photos, "validation": validation, "test": test}
     report = Path(out)
-    sources, options = open_given(given, report, options)
+    sources, options = open_given(given, report, options, added)
     found = check_photos(
         sources["photos"],
         report,

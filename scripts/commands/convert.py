@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from contracts import ARTIFACT_FILE, PHOTO_FIT, PHOTO_FITS
-from scripts.commands.train import tell_log
-from scripts.training_process import convert
+from scripts.training_process import convert, tell_log
 
 
 @click.command("convert", short_help="Make SageMaker's own artifact one that can be deployed.")

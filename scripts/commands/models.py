@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from contracts import MODEL_CARD_FILE, DatasetError, DeployError
+from contracts import DatasetError, DeployError
 from infra.deploy.options import find_artifact
 from infra.deploy.plan import image_uri
 from infra.deploy.scope import scope_of
 from infra.images import INFERENCE_IMAGE
 from infra.registry.traffic import Traffic
 from infra.registry.versions import APPROVED, REJECTED, Registry
-from infra.sagemaker.artifacts import unpack
-from scripts.registered import facts_of, percent, table
+from scripts.models_retrain import retrain_command
+from scripts.registered import accuracy_of, document_of, facts_of, find_model, read_card, table
 from scripts.target_options import tell_step, with_target
 
 if TYPE_CHECKING:
-    from infra.registry.versions import Version
     from infra.targets import Target
 
 
@@ -64,7 +63,7 @@ def register_command(
     registered already keeps its version.
     """
     scope, artifact = scope_of(name, target), find_artifact(model)
-    card = _card(artifact)
+    card = read_card(artifact)
     version = Registry(scope).register(
         artifact,
         image=image or image_uri(scope, INFERENCE_IMAGE),
@@ -72,7 +71,9 @@ def register_command(
         metrics=card.get("metrics") or {},
         description=note,
     )
-    _print(_document(version), as_json, f"version {version.number} of {name}{_accuracy(version)}")
+    _print(
+        document_of(version), as_json, f"version {version.number} of {name}{accuracy_of(version)}"
+    )
 
 
 @models_group.command("list")
@@ -84,7 +85,7 @@ def list_command(*, name: str, target: Target, as_json: bool) -> None:
     traffic = Traffic(scope)
     versions, now, before = Registry(scope).versions(), traffic.shares(), traffic.previous()
     document = {
-        "versions": [_document(version) for version in versions],
+        "versions": [document_of(version) for version in versions],
         "answering": [asdict(share) for share in now],
         "before": [asdict(share) for share in before],
     }
@@ -117,8 +118,8 @@ def promote_command(*, number: int, name: str, target: Target, as_json: bool) ->
         artifact = registry.fetch(version, Path(folder))
         registry.decide(version, APPROVED)
         Traffic(scope).promote(artifact, tell_step)
-    told = f"version {number} answers every request{_accuracy(version)}"
-    _print(_document(registry.find(number)), as_json, told)
+    told = f"version {number} answers every request{accuracy_of(version)}"
+    _print(document_of(registry.find(number)), as_json, told)
 
 
 @models_group.command("try")
@@ -151,7 +152,7 @@ def try_command(
         artifact = registry.fetch(version, Path(folder))
         Traffic(scope).try_out(artifact, share / 100, tell_step, shadow=shadow)
     what = "gets a copy of" if shadow else "answers"
-    _print(_document(version), as_json, f"version {number} {what} {share:g} % of the requests")
+    _print(document_of(version), as_json, f"version {number} {what} {share:g} % of the requests")
 
 
 @models_group.command("rollback")
@@ -218,7 +219,7 @@ def compare_command(
 
     with tempfile.TemporaryDirectory() as folder:
         paths = [
-            _model(given, name, target, Path(folder) / side)
+            find_model(given, name, target, Path(folder) / side)
             for given, side in ((first, "first"), (second, "second"))
         ]
         result = compare_models(paths[0], paths[1], photos, out)
@@ -227,12 +228,24 @@ def compare_command(
 
 @models_group.command("drift")
 @click.argument("model", metavar="MODEL")
-@click.argument("incoming", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("incoming", required=False)
 @click.option(
     "--reference",
     required=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Photos that MODEL was validated or tested on.",
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(0, min_open=True),
+    help="Only what came in within so many days, by the time of change.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=5000,
+    show_default=True,
+    help="Most photos of INCOMING that are looked at.",
 )
 @with_target
 @click.option("--strict", is_flag=True, help="End with 1 if something has drifted.")
@@ -240,8 +253,10 @@ def compare_command(
 def drift_command(
     *,
     model: str,
-    incoming: Path,
+    incoming: str | None,
     reference: Path,
+    days: float | None,
+    sample: int,
     name: str,
     target: Target,
     strict: bool,
@@ -250,63 +265,34 @@ def drift_command(
     """Say whether the photos in INCOMING are still like those that MODEL was made for.
 
     Compares what the network saw (brightness, contrast, colour) and what it answered (confidence,
-    energy, categories). MODEL is a version number, `live`, or a path. Neither folder needs
-    categories: INCOMING may be what the API captured.
+    energy, categories). MODEL is a version number, `live`, or a path. INCOMING is a folder or
+    s3://bucket/prefix/ of photos, with or without categories, or of what SageMaker's data capture
+    wrote; left out, it is what `snapshelf deploy --data-capture` kept of this deployment.
     """
     from scripts.asking import load_model
     from scripts.drifting import find_drift
     from scripts.drifting import table as drift_table
+    from scripts.incoming import Photos, find_incoming, places_in
 
+    came = find_incoming(incoming, name, target, days)
     with tempfile.TemporaryDirectory() as folder:
-        loaded = load_model(_model(model, name, target, Path(folder) / "model"))
-    drift = find_drift(loaded, incoming, reference)
+        loaded = load_model(find_model(model, name, target, Path(folder) / "model"))
+    drift = find_drift(loaded, came, Photos(str(reference), places_in(reference)), sample)
     _print(drift.document(), as_json, "\n".join(drift_table(drift)))
     if strict and drift.size != "none":
         raise DatasetError(
-            f"{incoming} has drifted from {reference}: {drift.size}",
+            f"{came.name} has drifted from {reference}: {drift.size}",
             hint="look at the photos, name some of them, and train again",
         )
+
+
+models_group.add_command(retrain_command)
 
 
 def _decide(registry: Registry, number: int, status: str, reason: str, *, as_json: bool) -> None:
     registry.decide(registry.find(number), status, reason)
     told = f"version {number} is {status.lower()}"
-    _print(_document(registry.find(number)), as_json, told)
-
-
-def _model(given: str, name: str, target: Target, folder: Path) -> Path:
-    """The artifact that a person named: a version of the registry, or a path."""
-    if not given.isdecimal() and given != "live":
-        return find_artifact(Path(given))
-    scope = scope_of(name, target)
-    folder.mkdir()
-    registry = Registry(scope)
-    if given.isdecimal():
-        return registry.fetch(registry.find(int(given)), folder)
-    return Traffic(scope).fetch(folder)
-
-
-def _card(artifact: Path) -> dict[str, Any]:
-    """An artifact's model card; empty where it has none."""
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(artifact, Path(folder))
-        path = Path(folder) / MODEL_CARD_FILE
-        try:
-            card = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            raise DeployError(f"{artifact}: {MODEL_CARD_FILE} is not JSON: {error}") from error
-    return card if isinstance(card, dict) else {}
-
-
-def _document(version: Version) -> dict[str, Any]:
-    return {**asdict(version), "created": version.created.isoformat(), "facts": dict(version.facts)}
-
-
-def _accuracy(version: Version) -> str:
-    accuracy = version.facts.get("accuracy", "")
-    return f", {percent(accuracy)} on {version.facts.get('accuracy_on')} photos" if accuracy else ""
+    _print(document_of(registry.find(number)), as_json, told)
 
 
 def _print(document: dict[str, Any], as_json: bool, text: str) -> None:

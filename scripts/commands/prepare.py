@@ -12,7 +12,7 @@ from contracts import DATASET_FILE, LEFT_OUT_FILE, PHOTO_FIT, PHOTO_FITS, PHOTO_
 from recordio_prep import prepare
 from recordio_prep.settings import ENCODINGS, MAX_QUALITY, MAX_SIZE
 from scripts.photo_sources import given_place, open_given, source_options
-from scripts.scale_options import given_absolutely, scale_options, whereabouts
+from scripts.scale_options import absolutely, scale_options, whereabouts
 
 if TYPE_CHECKING:
     from recordio_prep import Dataset
@@ -109,6 +109,7 @@ def prepare_command(
     validation: str | None,
     test: str | None,
     as_json: bool,
+    added: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Pack PHOTOS into records for training.
@@ -132,14 +133,20 @@ def prepare_command(
       snapshelf prepare photos --out records
       snapshelf prepare photos/train --test photos/test --out records --train-ratio 0.8
       snapshelf prepare train.bson --out records --shard-size 10000 --drop-duplicates
-      snapshelf prepare s3://bucket/photos/ --out records
+      snapshelf prepare photos --add s3://bucket/feedback/ --out records
       snapshelf prepare s3://bucket/photos/ --out s3://bucket/records/ --shard-size 10000 \\
           --engine dask://scheduler:8786
     """  # noqa: D301 (click wants the character \b itself before lines that stay as they are)
     start = time.monotonic()
     where, options = whereabouts(out, options)
     given = {"photos": photos, "validation": validation, "test": test}
-    sources, options = open_given(given_absolutely(given, where), where.folder, options)
+    further = [absolutely(address, where) for address in added]
+    sources, options = open_given(
+        {part: absolutely(address, where) for part, address in given.items() if address},
+        where.folder,
+        options,
+        further,
+    )
     former = _written(where)
     dataset = prepare(
         sources["photos"],

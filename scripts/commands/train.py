@@ -10,9 +10,7 @@ import click
 
 from contracts import ARTIFACT_FILE, SPLITS
 from recordio_prep import Dataset
-from scripts.training_process import REPORT_FOLDER, train
-
-_NOISE = ("DeprecationWarning",)
+from scripts.training_process import REPORT_FOLDER, tell_log, train
 
 
 @click.command("train", short_help="Train a network on records.")
@@ -121,12 +119,6 @@ def _pair(setting: str) -> tuple[str, str]:
     if not equals or not name:
         raise click.BadParameter(f"{setting!r}: expected HYPERPARAMETER=VALUE", param_hint="--set")
     return name, value
-
-
-def tell_log(line: str) -> None:
-    """A line of the program's log, on standard error."""
-    if not any(noise in line for noise in _NOISE):
-        click.echo(line, err=True)
 
 
 def _print(card: dict[str, Any], out: Path, *, as_json: bool) -> None:

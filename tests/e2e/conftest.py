@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from tiny_function import PATHS, document, make_function
 
 from infra.local import launch
 
@@ -49,3 +51,19 @@ def client_at() -> Callable[[str], Client]:
 def aws(cloud: launch.CloudInfo, client_at: Callable[[str], Client]) -> Client:
     """`aws("s3")` is a boto3 client of the session's local cloud."""
     return client_at(cloud.endpoint_url)
+
+
+@pytest.fixture(scope="session")
+def function(aws: Callable[[str], Any]) -> str:
+    """The ARN of a function that the tests share."""
+    return make_function(aws("lambda"), "tiny")
+
+
+@pytest.fixture(scope="session")
+def api(cloud: launch.CloudInfo, aws: Callable[[str], Any], function: str) -> str:
+    """The address of a deployed API in front of the function."""
+    gateway = aws("apigateway")
+    body = json.dumps(document(function, PATHS)).encode()
+    api_id = gateway.import_rest_api(body=body)["id"]
+    gateway.create_deployment(restApiId=api_id, stageName="api")
+    return f"{cloud.endpoint_url}/restapis/{api_id}/api/_user_request_"

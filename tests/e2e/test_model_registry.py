@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,7 +59,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scope(cloud: launch.CloudInfo, models: list[Path]) -> Iterator[Scope]:
     """A deployment of the first model."""
     target = resolve_target("local", port=cloud.port, environ={})
-    deploy(NAME, target, DeployOptions(models[0]), ignore)
+    deploy(NAME, target, DeployOptions(models[0], data_capture=100), ignore)
     scope = scope_of(NAME, target)
     yield scope
     destroy(scope, ignore)
@@ -115,6 +116,30 @@ def test_a_better_model_is_registered_tried_promoted_and_taken_back(
     assert listed(run)["versions"][0]["status"] == "Approved"
     assert run("rollback") == "version 1 answers again\n"
     assert answering(run) == [(1, 1.0, False)]
+
+
+def test_photos_that_were_asked_about_are_compared_with_those_of_before(
+    run: Callable[..., str], scope: Scope, models: list[Path], photos: Path
+) -> None:
+    """What data capture kept of the live endpoint: two thirds more red, of those asked since."""
+    runtime = scope.client("sagemaker-runtime")
+    asked = [photo for photo in sorted(photos.rglob("*.png")) for _ in range(2)]
+    asked += sorted((photos / "red").glob("*.png")) * 6
+    for photo in asked:
+        runtime.invoke_endpoint(
+            EndpointName=scope.endpoint, ContentType="image/png", Body=photo.read_bytes()
+        )
+    other = json.loads(run("register", str(models[1]), "--json"))["number"]
+    run("promote", str(other))  # what answered before ends, and writes what it holds
+    many = [photos / name for name in COLOURS for _ in range(2)]
+    reference = photos.parent / "reference"
+    for number, folder in enumerate(many):
+        shutil.copytree(folder, reference / str(number))
+    found = json.loads(run("drift", "live", "--reference", str(reference), "--json"))
+    assert (found["photos"], found["unreadable"]) == ([48, 96], [0, 0])
+    assert found["categories"]["red"] == [pytest.approx(1 / 3), pytest.approx(64 / 96)]
+    assert found["size"] == "large"
+    run("rollback")
 
 
 def test_a_rejected_version_is_not_promoted_by_mistake(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contracts import DeployError
 from infra.deploy.executor import apply
 from infra.deploy.plan import build_plan
+from infra.deploy.roles import POLICY_NAME
 from infra.registry.traffic import Traffic
 from infra.registry.versions import APPROVED, PENDING, REJECTED, Registry
 
@@ -197,3 +198,47 @@ def test_a_deployment_after_a_trial_leaves_no_variant_behind(
     apply(build_plan(standing.scope, options), ignore)
     assert len(standing.shares()) == 1
     assert registry.fetch(registry.find(1), tmp_path).read_bytes() == b"better"
+
+
+def test_versions_that_are_tried_and_promoted_are_captured_as_before(
+    scope: Scope, options: DeployOptions, tmp_path: Path
+) -> None:
+    """Data capture belongs to the endpoint, not to the version that answers."""
+    captured = dataclasses.replace(options, data_capture=25)
+    apply(build_plan(scope, captured), ignore)
+    traffic, sagemaker = Traffic(scope), scope.client("sagemaker")
+
+    def capture() -> Any:
+        name = sagemaker.describe_endpoint(EndpointName=scope.endpoint)["EndpointConfigName"]
+        return sagemaker.describe_endpoint_config(EndpointConfigName=name)["DataCaptureConfig"]
+
+    first = capture()
+    assert first["InitialSamplingPercentage"] == 25
+    assert first["DestinationS3Uri"] == f"s3://{scope.artifact_bucket}/captured"
+    traffic.try_out(artifact(tmp_path, "second"), 0.5, ignore, shadow=False)
+    assert capture() == first
+    traffic.promote(artifact(tmp_path, "second"), ignore)
+    assert capture() == first
+    statements = hosting_statements(scope)
+    written = [s["Resource"] for s in statements if s["Action"] == ["s3:PutObject"]]
+    assert written == [f"arn:aws:s3:::{scope.artifact_bucket}/captured/*"]
+
+
+def test_capture_that_is_no_longer_wanted_ends_with_the_next_deployment(
+    scope: Scope, options: DeployOptions
+) -> None:
+    """Neither the configuration nor the role keeps it."""
+    apply(build_plan(scope, dataclasses.replace(options, data_capture=100)), ignore)
+    apply(build_plan(scope, options), ignore)
+    sagemaker = scope.client("sagemaker")
+    name = sagemaker.describe_endpoint(EndpointName=scope.endpoint)["EndpointConfigName"]
+    standing = sagemaker.describe_endpoint_config(EndpointConfigName=name)
+    assert not standing.get("DataCaptureConfig")
+    assert not [s for s in hosting_statements(scope) if s["Action"] == ["s3:PutObject"]]
+
+
+def hosting_statements(scope: Scope) -> Any:
+    """What the endpoint's role may do."""
+    iam = scope.client("iam")
+    policy = iam.get_role_policy(RoleName=scope.hosting_role, PolicyName=POLICY_NAME)
+    return policy["PolicyDocument"]["Statement"]

@@ -76,13 +76,14 @@ def read_data(folder: Path) -> dict[str, Any] | None:
     """What a model card says of the photos that a network was trained on; None where nobody knows.
 
     Returns:
-        `fingerprint`, dataset.json's own, and `seed`, which the split depends on.
+        `fingerprint`, dataset.json's own, and `seed` and `train_ratio`, which the split depends on.
     """
     path = folder / DATASET_FILE
     document = json.loads(path.read_text()) if path.exists() else {}
     if "fingerprint" not in document:
         return None
-    return {name: document[name] for name in ("fingerprint", "seed") if name in document}
+    told = ("fingerprint", "seed", "train_ratio")
+    return {name: document[name] for name in told if name in document}
 
 
 def read_tree(folder: Path) -> dict[str, list[str]] | None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.endpoints import variant
+from infra.deploy.endpoints import data_capture, variant
 from infra.deploy.policies import trust_policy
 from infra.deploy.resources import (
     ApiKey,
@@ -168,6 +168,7 @@ def _endpoint_config(wanted: EndpointConfig, scope: Scope) -> Made:
         "EndpointConfigName": wanted.name,
         "ProductionVariants": [variant(wanted)],
         "Tags": scope.tag_list,
+        **({"DataCaptureConfig": data_capture(wanted.capture)} if wanted.capture else {}),
     }
     return _one(wanted, "AWS::SageMaker::EndpointConfig", properties)
 

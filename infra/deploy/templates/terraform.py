@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from infra.deploy.endpoints import VARIANT
+from infra.deploy.endpoints import VARIANT, data_capture
 from infra.deploy.page import PAGE_CONFIG, REVALIDATE
 from infra.deploy.policies import trust_policy
 from infra.deploy.resources import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.deploy.plan import Plan, Planned
-    from infra.deploy.resources import Resource
+    from infra.deploy.resources import Capture, Resource
     from infra.deploy.scope import Scope
 
 ACCOUNT = "${data.aws_caller_identity.current.account_id}"
@@ -226,8 +226,23 @@ def _endpoint_config(wanted: EndpointConfig, _scope: Scope) -> Made:
         wanted,
         name=wanted.name,
         production_variants=variant,
+        **({"data_capture_config": _data_capture(wanted.capture)} if wanted.capture else {}),
         lifecycle={"create_before_destroy": True},
     )
+
+
+def _data_capture(capture: Capture) -> dict[str, Any]:
+    config = data_capture(capture)
+    modes = [{"capture_mode": option["CaptureMode"]} for option in config["CaptureOptions"]]
+    return {
+        "enable_capture": config["EnableCapture"],
+        "initial_sampling_percentage": capture.percent,
+        "destination_s3_uri": capture.url,
+        "capture_options": modes,
+        "capture_content_type_header": {
+            "json_content_types": config["CaptureContentTypeHeader"]["JsonContentTypes"]
+        },
+    }
 
 
 def _endpoint(wanted: Endpoint, _scope: Scope) -> Made:

@@ -49,7 +49,7 @@ def build_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def options(artifact: Path, build_dir: Path) -> DeployOptions:
-    return DeployOptions(artifact, limits=LIMITS, build_dir=build_dir)
+    return DeployOptions(artifact, limits=LIMITS, data_capture=20, build_dir=build_dir)
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +234,20 @@ def test_terraform_finds_its_files(terraform: tuple[Path, dict[str, Any]]) -> No
     ]
     assert len(sources) > 5
     assert all(Path(source).is_file() for source in sources)
+
+
+def test_both_templates_capture_the_same_requests(
+    cloudformation: tuple[Path, dict[str, Any]], terraform: tuple[Path, dict[str, Any]]
+) -> None:
+    """In each's own words."""
+    (stack,) = [t for t in cloudformation[1].values() if "EndpointConfig" in t.get("Resources", {})]
+    properties = stack["Resources"]["EndpointConfig"]["Properties"]["DataCaptureConfig"]
+    block = terraform[1]["resource"]["aws_sagemaker_endpoint_configuration"]["endpoint_config"]
+    told = block["data_capture_config"]
+    assert properties["InitialSamplingPercentage"] == told["initial_sampling_percentage"] == 20
+    modes = [one["CaptureMode"] for one in properties["CaptureOptions"]]
+    assert [one["capture_mode"] for one in told["capture_options"]] == modes == ["Input", "Output"]
+    assert told["destination_s3_uri"].endswith("/captured")
 
 
 def test_terraform_waits_for_the_model_in_its_bucket(

@@ -69,9 +69,12 @@ def test_the_card_says_what_the_endpoint_needs(artifact, card, records):
     assert card["classes"] == ["dark", "light"]
     assert Preparation.from_dict(card["photo"]) == Preparation.from_dict(dataset)
     assert card["version"] == digest[:12]
-    assert card["data"] == {"fingerprint": dataset["fingerprint"], "seed": dataset["seed"]}
+    told = ("fingerprint", "seed", "train_ratio")
+    assert card["data"] == {name: dataset[name] for name in told}
     assert card["network"] == "resnet18"
     assert card["hyperparameters"]["learning_rate"] == 0.02
+    assert card["job"]["hyperparameters"]["learning_rate"] == "0.02"
+    assert card["job"]["goes_on"] is False
     assert card["metrics"]["photos"] == {"train": 48, "validation": 8, "test": 6}
 
 

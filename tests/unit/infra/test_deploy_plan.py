@@ -141,6 +141,28 @@ def test_photos_are_captured_below_a_probability(probability: float) -> None:
         DeployOptions(Path("m"), capture_below=probability)
 
 
+@pytest.mark.parametrize("percent", [0, 101])
+def test_requests_are_captured_in_per_cent(percent: int) -> None:
+    """0 would keep none, and more than all there are not."""
+    with pytest.raises(DeployError, match=f"data capture of {percent} %: expected 1 to 100"):
+        DeployOptions(Path("m"), data_capture=percent)
+
+
+def test_function_with_the_model_captures_no_requests() -> None:
+    """It is the endpoint that does; the error names what can be had in its place."""
+    with pytest.raises(DeployError, match="expected an endpoint") as raised:
+        DeployOptions(Path("m"), lambda_only=True, data_capture=100)
+    assert "--capture-below" in str(raised.value.hint)
+
+
+def test_endpoint_writes_what_it_captures_and_nothing_else() -> None:
+    """One folder more, and only where it is told to."""
+    policy = hosting_policy(SCOPE, "snapshelf-inference", capture=True)
+    assert statements_of(policy)["s3:PutObject"]["Resource"] == (
+        "arn:aws:s3:::shelf-artifacts-123456789012-eu-central-1/captured/*"
+    )
+
+
 def test_endpoint_reads_models_only() -> None:
     """An endpoint's role neither writes nor sees the records."""
     statements = statements_of(hosting_policy(SCOPE, "snapshelf-inference"))

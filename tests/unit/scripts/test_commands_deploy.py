@@ -34,10 +34,16 @@ def test_further_models_and_kept_photos_are_chosen_by_options(options):
     assert (chosen.feedback, chosen.capture_below) == (True, 0.6)
 
 
+def test_requests_are_captured_as_far_as_told(options):
+    """In whole per cent, which is what SageMaker takes."""
+    assert options("--data-capture", "25").data_capture == 25
+
+
 def test_without_them_there_is_one_model_and_no_photo_is_kept(options):
     """Keeping photos is never the default."""
     chosen = options()
     assert (chosen.models, chosen.feedback, chosen.capture_below) == ((), False, None)
+    assert chosen.data_capture is None
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,16 @@ def test_labels_are_those_of_the_photos_to_train_on_alone(tmp_path):
     rows = (tmp_path / "records" / "validation.lst").read_text().splitlines()
     labels = {row.split("\t")[2].split("/")[1][:5]: row.split("\t")[1] for row in rows}
     assert labels == {f"{n:05d}": str(1 - n % 2) for n in range(8)}
+
+
+def test_photos_that_people_named_are_added(photos, tmp_path):
+    """--add packs further photos of the same categories, from as many places as there are."""
+    for place in ("named", "bought"):
+        (tmp_path / place / "cat").mkdir(parents=True)
+        Image.new("RGB", (9, 9), place.replace("named", "red").replace("bought", "blue")).save(
+            tmp_path / place / "cat" / "a.png"
+        )
+    added = ("--add", tmp_path / "named", "--add", tmp_path / "bought")
+    result = run(photos, *added, "--out", tmp_path / "records", "--size", 8, "--json")
+    splits = json.loads(result.stdout)["splits"].values()
+    assert sum(split["by_class"]["cat"] for split in splits) == 12
