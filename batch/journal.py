@@ -197,6 +197,14 @@ class Journal:
         for name, *outcome in rows:
             yield os.fsdecode(name), Outcome(*outcome)
 
+    def answered(self) -> Iterator[Photo]:
+        """Photos with a prediction, as they were listed, by name."""
+        rows = self._db.execute(
+            "SELECT name, size, stamp FROM photo WHERE prediction IS NOT NULL ORDER BY name"
+        )
+        for name, size, stamp in rows:
+            yield Photo(os.fsdecode(name), size, stamp)
+
     def counts(self) -> Counts:
         """How far the run has come."""
         row = self._db.execute(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batch.errors import BatchError
+from batch.moving import free_names, move_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,8 +51,13 @@ class Source(Protocol):
     def read(self, name: str) -> bytes:
         """A photo's bytes; one of UNREADABLE where it cannot be had."""
 
-    def move(self, name: str, destination: str) -> None:
-        """Move a photo to the same path below `destination`; one that is gone was moved before."""
+    def move(self, photo: Photo, destination: str) -> str:
+        """Move a photo below `destination`, over no other; one that is gone was moved before.
+
+        Returns:
+            Its name there: its own, or where other bytes have that, the first free one of
+            `a-2.jpg`, `a-3.jpg` and on. The same bytes are the photo, moved before.
+        """
 
 
 def open_source(address: str, s3: Callable[[], S3Client]) -> Source:
@@ -127,11 +132,11 @@ class FolderSource:
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
 
-    def move(self, name: str, destination: str) -> None:
-        source, target = self.root / name, Path(destination, name)
-        if source.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(source, target)
+    def move(self, photo: Photo, destination: str) -> str:
+        source = self.root / photo.name
+        if not source.exists():
+            return photo.name
+        return move_file(source, Path(destination), photo.name)
 
 
 def _file(name: str, entry: os.DirEntry[str]) -> Photo | None:
@@ -169,13 +174,38 @@ class S3Source:
         answer = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")
         return answer["Body"].read()
 
-    def move(self, name: str, destination: str) -> None:
+    def move(self, photo: Photo, destination: str) -> str:
+        """As `Source.move`; content type and metadata go along, tags and storage class do not.
+
+        By PutObject: CopyObject keeps from overwriting too, but not on every S3 that there is.
+        """
         bucket, prefix = parse_s3(destination)
-        source = {"Bucket": self._bucket, "Key": f"{self._prefix}{name}"}
+        key = f"{self._prefix}{photo.name}"
         try:
-            self._client.copy_object(Bucket=bucket, Key=f"{prefix}{name}", CopySource=source)  # type: ignore[arg-type]  # CopySource is a dict of these
+            found = self._client.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "NoSuchKey":
+            if _code(error) != "NoSuchKey":
                 raise
-            return
-        self._client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")
+            return photo.name
+        data = found["Body"].read()
+        kept = {"ContentType": found["ContentType"], "Metadata": found["Metadata"]}
+        for name in free_names(photo.name):
+            if self._put(bucket, f"{prefix}{name}", data, kept):
+                break
+        self._client.delete_object(Bucket=self._bucket, Key=key)
+        return name
+
+    def _put(self, bucket: str, key: str, data: bytes, kept: dict[str, Any]) -> bool:
+        """Whether these bytes stand there now; False where others do."""
+        try:
+            self._client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*", **kept)
+        except ClientError as error:
+            if _code(error) != "PreconditionFailed":
+                raise
+            there = self._client.get_object(Bucket=bucket, Key=key)
+            return there["ContentLength"] == len(data) and there["Body"].read() == data
+        return True
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")

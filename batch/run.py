@@ -13,6 +13,7 @@ from batch.journal import DONE, MOVING
 from batch.outcomes import SERVER_FAULT, TOO_LARGE, UNREADABLE_FILE, Outcome
 from batch.packing import LARGEST_PHOTO, MOST_IMAGES, pack
 from batch.photos import UNREADABLE
+from batch.putting_away import MOST_SHOWN, PutAway
 from batch.table import COLUMNS, write_table
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     OnProgress = Callable[[int, int], None]
     OnTable = Callable[[Iterator[tuple[str, Outcome]]], None]
-
-MOST_SHOWN = 20
-"""Failed photos that a summary names; the table's column `error` has all."""
 
 MOST_AT_ONCE = 64
 """Requests under way: beyond, photos would wait at the API in place of here."""
@@ -100,7 +98,9 @@ class Summary:
         other_files: left out, since their endings are no photo's.
         seconds: of this run.
         table: where it is.
-        failures: the first failed photos with their reasons.
+        failures: the first failed photos with their reasons; the column `error` has all.
+        renamed: moved under another name, since other bytes had theirs.
+        renames: the first of these with their new names.
         accuracy: where names carry classes.
     """
 
@@ -113,6 +113,8 @@ class Summary:
     seconds: float
     table: str
     failures: tuple[tuple[str, str], ...]
+    renamed: int
+    renames: tuple[tuple[str, str], ...]
     accuracy: Accuracy | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,8 +149,9 @@ def run_batch(
         BatchError: the API or the disk fails. The same call goes on from there.
     """
     start = perf_counter()
+    away = PutAway()
     if journal.state == MOVING:  # the run before was ended when its table stood already
-        _put_away(source, journal, settings)
+        _put_away(source, journal, settings, away)
     resumed = journal.begin(settings.source, began)
     listing = _Listing(source)
     journal.take_in(listing.photos(), resumed=resumed, again=settings.again)
@@ -157,8 +160,9 @@ def run_batch(
     table = settings.table(journal.began)
     write_table(table, journal.outcomes(), settings.columns)
     on_table(journal.outcomes())
+    _put_away(source, journal, settings, away)
     counts = journal.counts()
-    summary = Summary(
+    return Summary(
         photos=counts.photos,
         answered=counts.answered,
         failed=counts.failed,
@@ -168,30 +172,18 @@ def run_batch(
         seconds=round(perf_counter() - start, 3),
         table=str(table),
         failures=_failures(journal),
+        renamed=away.renamed,
+        renames=tuple(away.renames),
         accuracy=measure_accuracy(journal.outcomes()),
     )
-    _put_away(source, journal, settings)
-    return summary
 
 
-def _put_away(source: Source, journal: Journal, settings: RunSettings) -> None:
+def _put_away(source: Source, journal: Journal, settings: RunSettings, away: PutAway) -> None:
     """Move what was answered, if that is wanted; a kill meanwhile is made good by the next run."""
     journal.enter(MOVING)
     if settings.move_done is not None:
-        for name, outcome in journal.outcomes():
-            if outcome.prediction is not None:
-                _move(source, name, settings.move_done)
+        away.move(source, journal.answered(), settings.move_done)
     journal.enter(DONE)
-
-
-def _move(source: Source, name: str, destination: str) -> None:
-    try:
-        source.move(name, destination)
-    except UNREADABLE as error:
-        raise BatchError(
-            f"{name} cannot be moved to {destination}: {error}",
-            hint="the table is complete; mend it, and the same command goes on from there",
-        ) from error
 
 
 def _failures(journal: Journal) -> tuple[tuple[str, str], ...]:

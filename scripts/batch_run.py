@@ -137,7 +137,8 @@ def run_command(context: click.Context, /, *, source: str, as_json: bool, **opti
         click.echo(f"ERROR {error.message}\nHINT  {error.hint}", err=True)
         context.exit(IN_USE)
     if as_json:
-        click.echo(json.dumps({**summary.to_dict(), "failures": dict(summary.failures)}))
+        pairs = {"failures": dict(summary.failures), "renames": dict(summary.renames)}
+        click.echo(json.dumps({**summary.to_dict(), **pairs}))
     else:
         click.echo("\n".join(_lines(summary)))
     if summary.failed:
@@ -267,6 +268,16 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield f"  {name}: {reason}"
     if (more := summary.failed - len(summary.failures)) > 0:
         yield f"  and {more:,} more (--columns error has all)"
+    yield from _put_away_lines(summary)
     if summary.accuracy is not None:
         yield from accuracy_lines(summary.accuracy)
     yield f"table: {summary.table}"
+
+
+def _put_away_lines(summary: Summary) -> Iterator[str]:
+    if summary.renamed:
+        yield f"{summary.renamed:,} moved under another name, since other photos had theirs"
+    for name, new in summary.renames:
+        yield f"  {name}: now {new}"
+    if (more := summary.renamed - len(summary.renames)) > 0:
+        yield f"  and {more:,} more"

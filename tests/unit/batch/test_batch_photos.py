@@ -43,9 +43,37 @@ def test_objects_are_read_and_moved_by_their_names(s3):
     source = S3Source(s3, BUCKET, "moved/")
     assert source.read("x/b.JPG") == b"moved"
     for _ in range(2):
-        source.move("x/b.JPG", f"s3://{BUCKET}/done")
+        assert source.move(Photo("x/b.JPG", 5, ""), f"s3://{BUCKET}/done") == "x/b.JPG"
     assert "done/x/b.JPG" in keys(s3)
     assert "moved/x/b.JPG" not in keys(s3)
+
+
+def put(s3, key, body):
+    """Put an object of type image/jpeg; returns the photo that a listing of `night/` tells."""
+    etag = s3.put_object(Bucket=BUCKET, Key=key, Body=body, ContentType="image/jpeg")["ETag"]
+    return Photo(key.removeprefix("night/"), len(body), etag)
+
+
+def body_of(s3, key):
+    return s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+def test_an_object_never_replaces_one_that_was_moved_earlier(s3):
+    """Other bytes get a free name, the same ones are there already; the type goes along."""
+    put(s3, "kept/c.jpg", b"first")
+    source = S3Source(s3, BUCKET, "night/")
+    moved = [
+        source.move(put(s3, "night/c.jpg", body), f"s3://{BUCKET}/kept")
+        for body in (b"second", b"first", b"third", b"second")
+    ]
+    assert moved == ["c-2.jpg", "c.jpg", "c-3.jpg", "c-2.jpg"]
+    assert [body_of(s3, f"kept/{name}") for name in ("c.jpg", "c-2.jpg", "c-3.jpg")] == [
+        b"first",
+        b"second",
+        b"third",
+    ]
+    assert s3.head_object(Bucket=BUCKET, Key="kept/c-3.jpg")["ContentType"] == "image/jpeg"
+    assert "night/c.jpg" not in keys(s3)
 
 
 def test_a_bucket_that_is_not_there_is_named(s3):

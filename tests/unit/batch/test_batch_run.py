@@ -1,6 +1,5 @@
 """A run from folder to table, and again after it was broken off."""
 
-import csv
 import gc
 import os
 import re
@@ -9,6 +8,7 @@ import tracemalloc
 
 import pytest
 from batch_api import BAD, fill, photo_of
+from batch_runs import BEGAN, Shelf, run, settings_of, table
 
 from batch.errors import BatchError
 from batch.journal import DONE, MOVING, SENDING, Journal
@@ -16,44 +16,6 @@ from batch.outcomes import SERVER_FAULT, Outcome
 from batch.packing import LARGEST_PHOTO
 from batch.photos import FolderSource, Photo
 from batch.run import RunSettings, run_batch
-
-BEGAN = "2026-11-24T190000"
-
-
-class Shelf:
-    """In the API's place: answers from the photo's bytes and remembers what it was sent."""
-
-    def __init__(self, fails_at=None, *, keep=True):
-        self.sent, self.fails_at, self.keep = [], fails_at, keep
-        self.lock = threading.Lock()
-
-    def send(self, photos):
-        with self.lock:
-            if self.fails_at is not None and len(self.sent) >= self.fails_at:
-                raise BatchError("the API is gone")
-            self.sent.extend(photos if self.keep else ())
-        return [
-            Outcome(error="no photo", code="unreadable_photo")
-            if photo == BAD
-            else Outcome(int(photo.split()[1]))
-            for photo in photos
-        ]
-
-
-def settings_of(folder, **options):
-    options = {"batch_size": 3, "concurrency": 1, "columns": ("error",)} | options
-    return RunSettings(str(folder), folder.parent / "predictions.csv", **options)
-
-
-def run(folder, shelf, settings=None, **hooks):
-    settings = settings or settings_of(folder)
-    with Journal(settings.journal) as journal:
-        return run_batch(FolderSource(folder), journal, shelf.send, settings, began=BEGAN, **hooks)
-
-
-def table(folder, name="predictions.csv"):
-    with (folder.parent / name).open(newline="") as file:
-        return {row["filename"]: row["prediction"] for row in csv.DictReader(file)}
 
 
 @pytest.fixture
