@@ -10,8 +10,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    IsIt = Callable[[os.stat_result], bool]
 
 _NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK})
 """Another file system, one without hard links, or a file with as many as there may be."""
@@ -25,14 +27,20 @@ def free_names(name: str) -> Iterator[str]:
         yield f"{stem}-{number}{dot}{suffix}"
 
 
-def move_file(source: Path, folder: Path, name: str) -> str:
+def move_file(source: Path, folder: Path, name: str, is_it: IsIt) -> str | None:
     """Move a file to the first of `free_names` that no other bytes have.
 
     The same bytes under one of them are the file itself, moved before. Whoever takes a name at the
     same moment keeps it.
 
+    Args:
+        source: the file.
+        folder: made if missing.
+        name: below it, with slashes.
+        is_it: whether a status is the file's that is meant; a program may replace it meanwhile.
+
     Returns:
-        Its name below `folder`.
+        Its name below `folder`; None where another file has taken its place, and stays there.
 
     Raises:
         OSError: it cannot be moved; it is where it was.
@@ -41,10 +49,16 @@ def move_file(source: Path, folder: Path, name: str) -> str:
     for free in free_names(name):
         target = folder / free
         try:
-            _place(source, target)
+            placed = _place(source, target)
         except FileExistsError:
             if not _is_same(source, target):
                 continue
+        else:
+            if not is_it(placed):
+                target.unlink()
+                return None
+        if not is_it(source.stat()):
+            return None
         source.unlink()
         return free
     raise AssertionError("unreachable: there is always another name")
@@ -54,8 +68,12 @@ def _is_same(source: Path, target: Path) -> bool:
     return target.is_file() and filecmp.cmp(source, target, shallow=False)
 
 
-def _place(source: Path, target: Path) -> None:
-    """Let `target` be the file too; FileExistsError where there is one of that name."""
+def _place(source: Path, target: Path) -> os.stat_result:
+    """Let `target` be the file too, and tell whose status that is.
+
+    Raises:
+        FileExistsError: there is one of that name.
+    """
     if not source.is_symlink():  # a link would point elsewhere from there
         try:
             os.link(source, target)
@@ -63,11 +81,15 @@ def _place(source: Path, target: Path) -> None:
             if error.errno not in _NO_LINK:
                 raise
         else:
-            return
+            return target.stat()
     partial = target.with_name(f".{target.name}.partial")
     try:
-        shutil.copy2(source, partial)
+        with source.open("rb") as file, partial.open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+            status = os.fstat(file.fileno())
+        shutil.copystat(source, partial)
         _name(partial, target)
+        return status
     finally:
         partial.unlink(missing_ok=True)
 

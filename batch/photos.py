@@ -51,12 +51,13 @@ class Source(Protocol):
     def read(self, name: str) -> bytes:
         """A photo's bytes; one of UNREADABLE where it cannot be had."""
 
-    def move(self, photo: Photo, destination: str) -> str:
+    def move(self, photo: Photo, destination: str) -> str | None:
         """Move a photo below `destination`, over no other; one that is gone was moved before.
 
         Returns:
             Its name there: its own, or where other bytes have that, the first free one of
-            `a-2.jpg`, `a-3.jpg` and on. The same bytes are the photo, moved before.
+            `a-2.jpg`, `a-3.jpg` and on. The same bytes are the photo, moved before. None where it
+            is another photo than the one that was listed: that one stays.
         """
 
 
@@ -132,11 +133,17 @@ class FolderSource:
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
 
-    def move(self, photo: Photo, destination: str) -> str:
+    def move(self, photo: Photo, destination: str) -> str | None:
+        def is_it(status: os.stat_result) -> bool:
+            return (status.st_size, _stamp(status)) == (photo.size, photo.stamp)
+
         source = self.root / photo.name
-        if not source.exists():
+        try:
+            if not is_it(source.stat()):
+                return None
+        except FileNotFoundError:
             return photo.name
-        return move_file(source, Path(destination), photo.name)
+        return move_file(source, Path(destination), photo.name, is_it)
 
 
 def _file(name: str, entry: os.DirEntry[str]) -> Photo | None:
@@ -146,7 +153,11 @@ def _file(name: str, entry: os.DirEntry[str]) -> Photo | None:
         told = entry.stat()
     except OSError:  # gone meanwhile, or a link to nowhere: it is told of when it is read
         return Photo(name, 0, "")
-    return Photo(name, told.st_size, str(told.st_mtime_ns))
+    return Photo(name, told.st_size, _stamp(told))
+
+
+def _stamp(status: os.stat_result) -> str:
+    return str(status.st_mtime_ns)
 
 
 class S3Source:
@@ -174,7 +185,7 @@ class S3Source:
         answer = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")
         return answer["Body"].read()
 
-    def move(self, photo: Photo, destination: str) -> str:
+    def move(self, photo: Photo, destination: str) -> str | None:
         """As `Source.move`; content type and metadata go along, tags and storage class do not.
 
         By PutObject: CopyObject keeps from overwriting too, but not on every S3 that there is.
@@ -182,8 +193,10 @@ class S3Source:
         bucket, prefix = parse_s3(destination)
         key = f"{self._prefix}{photo.name}"
         try:
-            found = self._client.get_object(Bucket=self._bucket, Key=key)
+            found = self._client.get_object(Bucket=self._bucket, Key=key, IfMatch=photo.stamp)
         except ClientError as error:
+            if _code(error) == "PreconditionFailed":
+                return None
             if _code(error) != "NoSuchKey":
                 raise
             return photo.name
@@ -192,8 +205,18 @@ class S3Source:
         for name in free_names(photo.name):
             if self._put(bucket, f"{prefix}{name}", data, kept):
                 break
-        self._client.delete_object(Bucket=self._bucket, Key=key)
-        return name
+        return name if self._delete(key, photo.stamp) else None
+
+    def _delete(self, key: str, etag: str) -> bool:
+        """Whether the object of this ETag is gone; False where another has taken its place."""
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=key, IfMatch=etag)
+        except ClientError as error:
+            if _code(error) == "PreconditionFailed":
+                return False
+            if _code(error) != "NoSuchKey":
+                raise
+        return True
 
     def _put(self, bucket: str, key: str, data: bytes, kept: dict[str, Any]) -> bool:
         """Whether these bytes stand there now; False where others do."""

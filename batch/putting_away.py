@@ -24,10 +24,13 @@ class PutAway:
     Attributes:
         renamed: how many got another name, since other bytes had theirs.
         renames: the first of these with their new names.
+        replaced: how many stay, since another photo has taken the place of the one that was asked
+            about; the next run asks about it.
     """
 
     renamed: int = 0
     renames: list[tuple[str, str]] = field(default_factory=list)
+    replaced: int = 0
 
     def move(self, source: Source, photos: Iterable[Photo], destination: str) -> None:
         """Move each below `destination`; a kill meanwhile is made good by doing it again.
@@ -37,13 +40,15 @@ class PutAway:
         """
         for photo in photos:
             name = _move(source, photo, destination)
-            if name != photo.name:
+            if name is None:
+                self.replaced += 1
+            elif name != photo.name:
                 self.renamed += 1
                 if self.renamed <= MOST_SHOWN:
                     self.renames.append((photo.name, name))
 
 
-def _move(source: Source, photo: Photo, destination: str) -> str:
+def _move(source: Source, photo: Photo, destination: str) -> str | None:
     try:
         return source.move(photo, destination)
     except UNREADABLE as error:

@@ -101,6 +101,7 @@ class Summary:
         failures: the first failed photos with their reasons; the column `error` has all.
         renamed: moved under another name, since other bytes had theirs.
         renames: the first of these with their new names.
+        replaced: not moved, since other photos have taken their places.
         accuracy: where names carry classes.
     """
 
@@ -115,6 +116,7 @@ class Summary:
     failures: tuple[tuple[str, str], ...]
     renamed: int
     renames: tuple[tuple[str, str], ...]
+    replaced: int
     accuracy: Accuracy | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -174,6 +176,7 @@ def run_batch(
         failures=_failures(journal),
         renamed=away.renamed,
         renames=tuple(away.renames),
+        replaced=away.replaced,
         accuracy=measure_accuracy(journal.outcomes()),
     )
 

@@ -281,3 +281,8 @@ def _put_away_lines(summary: Summary) -> Iterator[str]:
         yield f"  {name}: now {new}"
     if (more := summary.renamed - len(summary.renames)) > 0:
         yield f"  and {more:,} more"
+    if summary.replaced:
+        yield (
+            f"{summary.replaced:,} not moved: other photos have taken their places meanwhile; the"
+            " next run asks about them"
+        )

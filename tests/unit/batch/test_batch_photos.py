@@ -39,11 +39,11 @@ def test_a_prefix_is_a_folder(s3):
 
 def test_objects_are_read_and_moved_by_their_names(s3):
     """A moved object is below the new prefix alone; moving it twice is no error."""
-    s3.put_object(Bucket=BUCKET, Key="moved/x/b.JPG", Body=b"moved")
+    etag = s3.put_object(Bucket=BUCKET, Key="moved/x/b.JPG", Body=b"moved")["ETag"]
     source = S3Source(s3, BUCKET, "moved/")
     assert source.read("x/b.JPG") == b"moved"
     for _ in range(2):
-        assert source.move(Photo("x/b.JPG", 5, ""), f"s3://{BUCKET}/done") == "x/b.JPG"
+        assert source.move(Photo("x/b.JPG", 5, etag), f"s3://{BUCKET}/done") == "x/b.JPG"
     assert "done/x/b.JPG" in keys(s3)
     assert "moved/x/b.JPG" not in keys(s3)
 
@@ -74,6 +74,31 @@ def test_an_object_never_replaces_one_that_was_moved_earlier(s3):
     ]
     assert s3.head_object(Bucket=BUCKET, Key="kept/c-3.jpg")["ContentType"] == "image/jpeg"
     assert "night/c.jpg" not in keys(s3)
+
+
+def test_an_object_that_was_replaced_since_it_was_listed_stays(s3):
+    """Its ETag is another's; nothing is written at the destination."""
+    listed = put(s3, "night/d.jpg", b"asked about")
+    put(s3, "night/d.jpg", b"replaced")
+    assert S3Source(s3, BUCKET, "night/").move(listed, f"s3://{BUCKET}/stays") is None
+    assert body_of(s3, "night/d.jpg") == b"replaced"
+    assert "stays/d.jpg" not in keys(s3)
+
+
+def test_an_object_that_is_replaced_at_the_moment_of_moving_is_not_deleted(s3, monkeypatch):
+    """It is deleted on the condition that it is still the one that was copied."""
+    listed = put(s3, "night/e.jpg", b"asked about")
+    source = S3Source(s3, BUCKET, "night/")
+    put_there = source._put
+
+    def replacing(*arguments):
+        put(s3, "night/e.jpg", b"replaced")
+        return put_there(*arguments)
+
+    monkeypatch.setattr(source, "_put", replacing)
+    assert source.move(listed, f"s3://{BUCKET}/stays") is None
+    assert body_of(s3, "night/e.jpg") == b"replaced"
+    assert body_of(s3, "stays/e.jpg") == b"asked about"
 
 
 def test_a_bucket_that_is_not_there_is_named(s3):
