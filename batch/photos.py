@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
@@ -97,6 +99,19 @@ def is_photo(name: str) -> bool:
     return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
 
 
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file; a pipe, a device or a socket is refused, not waited for.
+
+    Raises:
+        OSError: it cannot be read, or is none.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    # A pipe that takes the file's place at this moment is empty, where it would be waited for.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        return file.read()
+
+
 class FolderSource:
     """A folder of photos, at any depth; links to folders are not followed, since they may go round.
 
@@ -131,7 +146,7 @@ class FolderSource:
                         yield _file(name, entry)
 
     def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+        return read_file(self.root / name)
 
     def move(self, photo: Photo, destination: str) -> str | None:
         def is_it(status: os.stat_result) -> bool:

@@ -256,7 +256,8 @@ class _Run:
             try:
                 data = self._source.read(photo.name)
             except UNREADABLE as error:
-                reason = Outcome(error=f"it cannot be read: {error}", code=UNREADABLE_FILE)
+                words = getattr(error, "strerror", None) or error
+                reason = Outcome(error=f"it cannot be read: {words}", code=UNREADABLE_FILE)
                 self._record([photo.name], [reason])
                 continue
             if len(data) > LARGEST_PHOTO:  # it has grown since it was listed

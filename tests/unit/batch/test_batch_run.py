@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import socket
 import threading
 import tracemalloc
 
@@ -73,6 +74,26 @@ def test_a_link_to_nowhere_is_told_and_the_others_go_on(photos):
     (failure,) = run(photos, Shelf()).failures
     assert failure[0] == "gone.png"
     assert "cannot be read" in failure[1]
+
+
+@pytest.fixture(params=["pipe", "socket", "device"])
+def no_file(request, photos):
+    """Something with a photo's ending that is no regular file."""
+    path = photos / "a.jpg"
+    if request.param == "pipe":
+        os.mkfifo(path)
+    elif request.param == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
+    return path.name
+
+
+def test_what_is_no_regular_file_is_told_and_not_waited_for(photos, no_file):
+    """A pipe that nobody writes to would hold the job for ever, /dev/zero would fill the memory."""
+    failure = (no_file, "it cannot be read: not a regular file")
+    assert run(photos, Shelf()).failures == (failure,)
 
 
 def test_a_run_that_broke_off_goes_on_without_losing_or_repeating_a_photo(photos):
