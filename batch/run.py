@@ -92,6 +92,7 @@ class Summary:
     Attributes:
         photos: in the table.
         answered: of these, those with a prediction.
+        unlabelled: answered without label, confidence and verdict, which the API did not tell.
         failed: of these, those without.
         earlier: answered by an earlier run, and not sent in this one.
         sent_again: sent before the run was broken off; whether they were answered is not known.
@@ -107,6 +108,7 @@ class Summary:
 
     photos: int
     answered: int
+    unlabelled: int
     failed: int
     earlier: int
     sent_again: int
@@ -167,6 +169,7 @@ def run_batch(
     return Summary(
         photos=counts.photos,
         answered=counts.answered,
+        unlabelled=counts.unlabelled,
         failed=counts.failed,
         earlier=at_first.answered,
         sent_again=at_first.unanswered_sent,

@@ -25,8 +25,9 @@ TIMEOUT_SECONDS = 35.0
 _ATTEMPTS_OF_A_HALF = 2
 """The whole batch had all attempts already: now the photo that is to blame is looked for."""
 
-_DETAILED = {"bad_photos": "null", "details": "true"}
-_IN_PLACE = {"bad_photos": "null"}
+_QUERY = {"bad_photos": "null", "details": "true"}
+"""Always asked for: the journal is to have all that a later table may tell."""
+
 _SETUP_FAULTS = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -80,7 +81,6 @@ class Sender:
 
     Args:
         client: its base address is the API's.
-        detailed: whether label, confidence and verdict are asked for.
         backoff: how it asks again.
         stop: set when the job is to end; waits end with it.
     """
@@ -89,12 +89,10 @@ class Sender:
         self,
         client: httpx.Client,
         *,
-        detailed: bool = False,
         backoff: Backoff | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         self._client = client
-        self._query = _DETAILED if detailed else _IN_PLACE
         self._backoff = backoff or Backoff()
         self._stop = stop or threading.Event()
 
@@ -145,7 +143,7 @@ class Sender:
                 reply = self._client.post(
                     "process_batch",
                     content=body,
-                    params=self._query,
+                    params=_QUERY,
                     headers={"Content-Type": "application/json", "Accept": "application/json"},
                 )
             except httpx.TransportError as error:

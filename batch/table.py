@@ -22,7 +22,7 @@ COLUMNS = ("label", "confidence", "verdict", "error")
 """What there may be behind them."""
 
 DETAILED_COLUMNS = frozenset({"label", "confidence", "verdict"})
-"""Those that the API has to be asked for."""
+"""Those that an API may not tell: one that knows the two-member contract alone."""
 
 _DIGITS = 6
 

@@ -136,11 +136,12 @@ def run_command(context: click.Context, /, *, source: str, as_json: bool, **opti
     except InUseError as error:
         click.echo(f"ERROR {error.message}\nHINT  {error.hint}", err=True)
         context.exit(IN_USE)
+    wanted = DETAILED_COLUMNS.intersection(options["columns"]) or options["report"]
     if as_json:
         pairs = {"failures": dict(summary.failures), "renames": dict(summary.renames)}
         click.echo(json.dumps({**summary.to_dict(), **pairs}))
     else:
-        click.echo("\n".join(_lines(summary)))
+        click.echo("\n".join(_lines(summary, tells_labels=bool(wanted))))
     if summary.failed:
         context.exit(SOME_FAILED)
 
@@ -163,7 +164,6 @@ def _run(
         deployment = describe_deployment(name, target)
         api, key = deployment.api_url, key or deployment.api_key
     stop = threading.Event()
-    detailed = report is not None or bool(DETAILED_COLUMNS.intersection(settings.columns))
     with ExitStack() as stack:
         stack.enter_context(sole_use(out.absolute().parent, f".{out.name}.lock"))
         if not address.startswith("s3:"):
@@ -175,7 +175,7 @@ def _run(
         return run_batch(
             source,
             journal,
-            Sender(client, detailed=detailed, stop=stop).send,
+            Sender(client, stop=stop).send,
             settings,
             began=datetime.now().astimezone().strftime(BEGAN),
             on_progress=partial(_show, bar),
@@ -251,7 +251,7 @@ def _write_report(
     write_report(path, rows, source, title=f"Photos of {address}")
 
 
-def _lines(summary: Summary) -> Iterator[str]:
+def _lines(summary: Summary, *, tells_labels: bool) -> Iterator[str]:
     told = asdict(summary)
     yield (
         "{photos:,} photos: {answered:,} answered ({earlier:,} of them earlier), {failed:,} failed;"
@@ -261,6 +261,11 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield (
             f"{summary.sent_again:,} sent a second time: the run before was broken off while their"
             " answers were on their way"
+        )
+    if tells_labels and summary.unlabelled:
+        yield (
+            f"{summary.unlabelled:,} answers have no label, confidence and verdict: the API told"
+            " numbers alone; --again all asks it anew"
         )
     if summary.other_files:
         yield f"{summary.other_files:,} other files left out: their endings are no photo's"

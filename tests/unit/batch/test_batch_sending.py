@@ -52,17 +52,18 @@ def sender(script, waits=None, **options):
 
 
 def test_predictions_come_back_in_order():
-    """One number a photo, and nothing else where nothing else was asked for."""
+    """One number a photo, with label, confidence and verdict beside it."""
     found = sender(Scripted()).send([photo_of(n) for n in (3, 1, 2)])
     assert [each.prediction for each in found] == [3, 1, 2]
-    assert {each.label for each in found} == {""}
-
-
-def test_details_are_asked_for_by_option():
-    """Label, confidence and verdict stand beside the number."""
-    (sure, unsure) = sender(Scripted(), detailed=True).send([photo_of(1), photo_of(2)])
+    sure, unsure = found[1:]
     assert (sure.label, sure.confidence, sure.verdict) == ("class 1", 0.9, "class 1")
     assert (unsure.label, unsure.confidence, unsure.verdict) == ("class 2", 0.4, "none")
+
+
+def test_an_api_that_tells_numbers_alone_is_enough():
+    """The department's own knows two members and no more."""
+    (found,) = sender(Scripted({"predictions": [3]})).send([photo_of(3)])
+    assert (found.prediction, found.label, found.confidence) == (3, "", None)
 
 
 def test_a_bad_photo_is_given_up_with_its_reason_and_no_other():

@@ -73,6 +73,29 @@ def test_further_columns_are_asked_for(photos, api):
     }
 
 
+def test_columns_that_are_asked_for_later_are_filled(photos, api):
+    """The journal has every answer's figures from the first run on; nothing is sent again."""
+    call(photos, api)
+    assert list(rows_of(photos)[0]) == ["filename", "prediction"]
+    result = call(photos, api, "--columns", "label,confidence,verdict,error")
+    assert "12 answered (12 of them earlier)" in result.stdout
+    assert rows_of(photos)[2]["label"] == "class 1"
+    assert rows_of(photos)[2]["confidence"] == "0.9"
+    assert "have no label" not in result.stdout
+    assert set(api.received.values()) == {1}
+
+
+def test_columns_that_the_answers_do_not_fill_are_told(photos, api):
+    """An API may tell numbers alone, and so may a journal of old: with the mend."""
+    call(photos, api)
+    with closing(sqlite3.connect(photos.parent / "predictions.csv.journal")) as journal, journal:
+        journal.execute("UPDATE photo SET label = '', confidence = NULL, verdict = ''")
+    result = call(photos, api, "--columns", "label")
+    assert "12 answers have no label" in result.stdout
+    assert "--again all" in result.stdout
+    assert "have no label" not in call(photos, api, "--columns", "label", "--again", "all").stdout
+
+
 def test_a_report_is_written_on_the_way(photos, api):
     """With names of categories, also where the table has none; photos that move are in it still."""
     report = photos.parent / "morning.html"
