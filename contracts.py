@@ -7,6 +7,8 @@ JavaScript to the photo's size and fit.
 
 from __future__ import annotations
 
+import re
+
 # --- The photo as the network sees it -------------------------------------------------------------
 PHOTO_SIZE = 112
 """Width and height, in pixels, of a prepared photo (the marketplace used it)."""
@@ -134,6 +136,25 @@ NO_VERDICT = "none"
 
 BELOW_THRESHOLD, UNFAMILIAR = "below threshold", "unfamiliar"
 """Why the verdict names no category: none is sure enough, or the photo is unlike anything seen."""
+
+
+# --- Tables that people open ----------------------------------------------------------------------
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def table_cell(text: str) -> str:
+    """The text as a cell of a CSV file that people open: never a formula.
+
+    Spreadsheets compute what begins with `= + - @`, a tab or a carriage return (OWASP, *CSV
+    Injection*): such a text gets an apostrophe in front, also where it has some already, so that
+    `cell_text` is certain. Any other is unaltered.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def cell_text(cell: str) -> str:
+    """What `table_cell` made the cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 # --- Errors ---------------------------------------------------------------------------------------
