@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch.errors import BatchError
 from batch.photos import UNREADABLE
+from contracts import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,7 @@ class PutAway:
             elif name != photo.name:
                 self.renamed += 1
                 if self.renamed <= MOST_SHOWN:
-                    self.renames.append((photo.name, name))
+                    self.renames.append((escaped(photo.name), escaped(name)))
 
 
 def _move(source: Source, photo: Photo, destination: str) -> str | None:
@@ -53,6 +54,6 @@ def _move(source: Source, photo: Photo, destination: str) -> str | None:
         return source.move(photo, destination)
     except UNREADABLE as error:
         raise BatchError(
-            f"{photo.name} cannot be moved to {destination}: {error}",
+            f"{escaped(photo.name)} cannot be moved to {destination}: {error}",
             hint="the table is complete; mend it, and the same command goes on from there",
         ) from error

@@ -15,6 +15,7 @@ from batch.packing import LARGEST_PHOTO, MOST_IMAGES, pack
 from batch.photos import UNREADABLE
 from batch.putting_away import MOST_SHOWN, PutAway
 from batch.table import COLUMNS, write_table
+from contracts import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,7 +194,9 @@ def _put_away(source: Source, journal: Journal, settings: RunSettings, away: Put
 
 
 def _failures(journal: Journal) -> tuple[tuple[str, str], ...]:
-    failed = ((name, each.error) for name, each in journal.outcomes() if each.prediction is None)
+    failed = (
+        (escaped(name), each.error) for name, each in journal.outcomes() if each.prediction is None
+    )
     return tuple(pair for _, pair in zip(range(MOST_SHOWN), failed, strict=False))
 
 

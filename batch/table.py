@@ -55,7 +55,7 @@ def write_table(
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with partial.open("w", encoding="utf-8", newline="") as file:
             write_rows(file, outcomes, columns)
             file.flush()
             os.fsync(file.fileno())
@@ -70,7 +70,7 @@ def write_table(
 def write_rows(
     file: IO[str], outcomes: Iterable[tuple[str, Outcome]], columns: Sequence[str] = ()
 ) -> None:
-    """The table's text, with lines that end as RFC 4180 has it; no cell is a formula."""
+    """The table's text, with lines that end as RFC 4180 has it and cells as `table_cell`."""
     rows = csv.writer(file)
     rows.writerow((*FIXED_COLUMNS, *columns))
     for name, outcome in outcomes:

@@ -7,6 +7,7 @@ JavaScript to the photo's size and fit.
 
 from __future__ import annotations
 
+import os
 import re
 
 # --- The photo as the network sees it -------------------------------------------------------------
@@ -142,18 +143,24 @@ BELOW_THRESHOLD, UNFAMILIAR = "below threshold", "unfamiliar"
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
+def escaped(name: str) -> str:
+    r"""A file's name as UTF-8 text; bytes in it that are none stand as in `caf\xe9.jpg`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def table_cell(text: str) -> str:
-    """The text as a cell of a CSV file that people open: never a formula.
+    """The text as a cell of a CSV file that people open: UTF-8, and never a formula.
 
     Spreadsheets compute what begins with `= + - @`, a tab or a carriage return (OWASP, *CSV
     Injection*): such a text gets an apostrophe in front, also where it has some already, so that
     `cell_text` is certain. Any other is unaltered.
     """
-    return f"'{text}" if _FORMULA.match(text) else text
+    plain = escaped(text)
+    return f"'{plain}" if _FORMULA.match(plain) else plain
 
 
 def cell_text(cell: str) -> str:
-    """What `table_cell` made the cell of."""
+    """What `table_cell` made the cell of; what it escaped stays so."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 

@@ -262,12 +262,15 @@ def test_a_file_that_is_no_journal_is_refused(photos, text):
     assert journal.read_bytes() == text
 
 
-def test_names_that_are_no_utf_8_come_back_as_they_are(photos):
-    """Old cameras' and Windows' names; the table carries the file system's own bytes."""
-    name = os.fsdecode(b"caf\xe9.png")
-    fill(photos, {name: photo_of(3)})
-    run(photos, Shelf())
-    assert b"caf\xe9.png,3," in (photos.parent / "predictions.csv").read_bytes()
+def test_names_that_are_no_utf_8_stand_escaped_in_a_table_of_utf_8(photos):
+    """Old cameras' and Windows' names; whatever reads the table can read all of it."""
+    names = {os.fsdecode(b"caf\xe9.png"): photo_of(3), os.fsdecode(b"bad\xe9.png"): BAD}
+    fill(photos, {**names, "café.png": photo_of(4)})
+    summary = run(photos, Shelf())
+    rows = (photos.parent / "predictions.csv").read_text(encoding="utf-8")
+    assert "\ncaf\\xe9.png,3," in rows
+    assert "\ncafé.png,4," in rows
+    assert summary.failures == (("bad\\xe9.png", "no photo"),)
 
 
 def test_progress_begins_with_what_is_done_already(photos):
