@@ -24,6 +24,7 @@ from batch.run import MOST_AT_ONCE, RunSettings, run_batch
 from batch.sending import TIMEOUT_SECONDS, Sender
 from batch.table import COLUMNS, DETAILED_COLUMNS
 from infra.deploy.deployment import describe_deployment
+from scripts.key_file import KeyFile
 from scripts.locks import InUseError, sole_reading, sole_use
 from scripts.output_file import OutputFile
 from scripts.target_options import with_target
@@ -75,6 +76,7 @@ class Columns(click.ParamType[tuple[str, ...]]):
 )
 @click.option("--api", help="The API's address, instead of a deployment's name.")
 @click.option("--key", help="The API's key, with --api.  [default: the deployment's own]")
+@click.option("--key-file", type=KeyFile(), help="A file of mode 600 with that key, in its place.")
 @click.option(
     "--columns",
     type=Columns(),
@@ -152,6 +154,7 @@ def _run(
     out: Path,
     api: str | None,
     key: str | None,
+    key_file: str | None,
     name: str,
     target: Target,
     report: Path | None,
@@ -160,6 +163,9 @@ def _run(
     settings = RunSettings(_identity(address), out, **options)
     source = open_source(address, lambda: target.client("s3"))
     _check_move(address, settings.move_done)
+    if key and key_file:
+        raise click.UsageError("--key and --key-file: expected one of them")
+    key = key or key_file
     if api is None:
         deployment = describe_deployment(name, target)
         api, key = deployment.api_url, key or deployment.api_key

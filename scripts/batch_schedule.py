@@ -84,6 +84,10 @@ def schedule_command(
 def _check_run(options: Sequence[str]) -> Path:
     """Refuse tonight's wrong usage now; returns the table."""
     with run_command.make_context("snapshelf batch run", list(options)) as context:
+        if context.params["key"]:
+            raise click.UsageError(
+                "--key would stand in the entry, for others to read: expected --key-file"
+            )
         return Path(context.params["out"])
 
 

@@ -142,6 +142,17 @@ def test_wrong_usage_ends_with_2(photos, api, options):
     assert not api.received
 
 
+def test_the_key_is_read_from_a_file(photos, api):
+    """Where no list of processes shows it."""
+    key = photos.parent / "key"
+    key.write_text("s3cret\n")
+    key.chmod(0o600)
+    api.keys.clear()
+    assert call(photos, api, "--key-file", str(key)).exit_code == 0
+    assert api.keys == {"s3cret"}
+    assert call(photos, api, "--key-file", str(key), "--key", "other").exit_code == 2
+
+
 def test_moving_photos_to_where_they_come_from_is_refused(photos, api):
     """The next run would find them again."""
     result = call(photos, api, "--move-done", str(photos / "done"))

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from batch.errors import BatchError
 from scripts.commands.batch import batch_command
 
+KEY = "s3cret-of-the-api"
 RUN = ("--in", "photos", "--out", "out/predictions.csv", "--columns", "label")
 
 
@@ -32,6 +33,15 @@ def crontab(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     return kept
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    """The API's key in a file that its owner alone may read."""
+    path = tmp_path / "key"
+    path.write_text(f"{KEY}\n")
+    path.chmod(0o600)
+    return path
 
 
 def test_the_line_is_printed_and_nothing_installed(crontab):
@@ -95,10 +105,35 @@ def test_what_would_fail_tonight_is_refused_now(options):
     assert call("0 19 * * *", *options).exit_code == 2
 
 
-def test_a_wrong_time_is_refused():
-    """Before anything is written."""
-    with pytest.raises(BatchError, match="Bad hour"):
-        call("0 25 * * *", "--install", *RUN)
+def test_a_key_is_told_by_a_file_and_stands_in_no_entry(key_file):
+    """A crontab is read by whoever may read the user's, a command line by everyone on the machine."""
+    line = call("0 19 * * *", *RUN, "--key-file", str(key_file)).stdout
+    assert f"--key-file {key_file}" in line
+    assert KEY not in line
+
+
+@pytest.mark.parametrize("kind", ["cron", "systemd"])
+def test_a_key_on_the_line_is_refused(kind):
+    """With the mend."""
+    result = call("0 19 * * *", "--as", kind, *RUN, "--key", KEY)
+    assert result.exit_code == 2
+    assert "--key-file" in result.stderr
+    assert KEY not in result.output
+
+
+def test_a_key_file_that_others_may_read_is_refused_now(key_file):
+    """Its mode and the mend are told."""
+    key_file.chmod(0o640)
+    result = call("0 19 * * *", *RUN, "--key-file", str(key_file))
+    assert result.exit_code == 2
+    assert "mode 640: expected 600" in " ".join(result.stderr.split())
+
+
+def test_a_key_file_without_a_key_is_refused_now(key_file):
+    """Empty, or not there."""
+    key_file.write_text("\n")
+    assert call("0 19 * * *", *RUN, "--key-file", str(key_file)).exit_code == 2
+    assert call("0 19 * * *", *RUN, "--key-file", f"{key_file}-2").exit_code == 2
 
 
 def test_a_machine_without_cron_is_told_so(monkeypatch, tmp_path):
