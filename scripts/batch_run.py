@@ -24,6 +24,7 @@ from batch.run import MOST_AT_ONCE, RunSettings, run_batch
 from batch.sending import TIMEOUT_SECONDS, Sender
 from batch.table import COLUMNS, DETAILED_COLUMNS
 from infra.deploy.deployment import describe_deployment
+from scripts.batch_places import check_move
 from scripts.key_file import KeyFile
 from scripts.locks import InUseError, sole_reading, sole_use
 from scripts.output_file import OutputFile
@@ -162,7 +163,7 @@ def _run(
 ) -> Summary:
     settings = RunSettings(_identity(address), out, **options)
     source = open_source(address, lambda: target.client("s3"))
-    _check_move(address, settings.move_done)
+    check_move(address, settings.move_done)
     if key and key_file:
         raise click.UsageError("--key and --key-file: expected one of them")
     key = key or key_file
@@ -192,24 +193,6 @@ def _run(
 def _identity(address: str) -> str:
     """By which the journal knows the photos' place, whatever the current folder."""
     return address if address.startswith("s3:") else str(Path(address).resolve())
-
-
-def _check_move(address: str, move_done: str | None) -> None:
-    """Refuse to move between a folder and S3, or to where the photos would be found again."""
-    if move_done is None:
-        return
-    in_s3 = address.startswith("s3:")
-    if in_s3 != move_done.startswith("s3:"):
-        raise click.UsageError(
-            f"--move-done {move_done} with --in {address}: expected both in S3, or neither"
-        )
-    ours = f"{address.rstrip('/')}/" if in_s3 else f"{Path(address).resolve()}/"
-    theirs = f"{move_done.rstrip('/')}/" if in_s3 else f"{Path(move_done).resolve()}/"
-    if theirs.startswith(ours):
-        raise click.UsageError(
-            f"--move-done {move_done} lies in --in {address}, where the next run would find the"
-            " photos again: expected a place beside it"
-        )
 
 
 def _client(api: str, key: str | None, concurrency: int) -> httpx.Client:

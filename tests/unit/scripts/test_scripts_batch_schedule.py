@@ -19,6 +19,13 @@ def call(*arguments):
     return CliRunner().invoke(batch_command, ["schedule", *arguments], catch_exceptions=False)
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The current folder, with one for photos in it."""
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def crontab(tmp_path, monkeypatch):
     """A program `crontab` that keeps the crontab in a file, which does not exist at first."""
@@ -54,10 +61,8 @@ def test_the_line_is_printed_and_nothing_installed(crontab):
     assert not crontab.exists()
 
 
-def test_the_printed_line_is_one_that_runs(tmp_path, monkeypatch):
+def test_the_printed_line_is_one_that_runs(tmp_path):
     """As cron would: by sh, with next to no environment, from the root folder."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "photos").mkdir()
     line = call("0 19 * * *", *RUN, "--api", "http://127.0.0.1:9/api").stdout
     (tmp_path / "out").mkdir()
     command = (
@@ -134,6 +139,44 @@ def test_a_key_file_without_a_key_is_refused_now(key_file):
     key_file.write_text("\n")
     assert call("0 19 * * *", *RUN, "--key-file", str(key_file)).exit_code == 2
     assert call("0 19 * * *", *RUN, "--key-file", f"{key_file}-2").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("when", "named"),
+    [
+        ("0 25 * * *", "Bad hour"),
+        ("0 19 * *", "expected 5"),
+        ("0 0 31 2 *", "schedule '0 0 31 2 *'"),
+    ],
+)
+def test_a_wrong_time_is_wrong_usage(when, named, crontab):
+    """Before anything is written."""
+    result = call(when, "--install", *RUN)
+    assert result.exit_code == 2
+    assert named in " ".join(result.stderr.split())
+    assert not crontab.exists()
+
+
+def test_a_time_that_eventbridge_cannot_say_is_wrong_usage():
+    """It takes days of the month or weekdays."""
+    places = ("--in", "s3://b/new/", "--out", "s3://b/sorted/")
+    result = call("0 19 1 * mon", "--as", "eventbridge", *places)
+    assert result.exit_code == 2
+    assert "takes one of them" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--in", "nowhere", "--out", "p.csv"),
+        ("--in", "s3:b", "--out", "p.csv"),
+        (*RUN, "--move-done", "photos/done"),
+        (*RUN, "--move-done", "s3://b/done"),
+    ],
+)
+def test_places_that_would_fail_tonight_are_refused_now(options):
+    """A folder that is not there, an address that is none, photos moved to where they are found."""
+    assert call("0 19 * * *", *options).exit_code == 2
 
 
 def test_a_machine_without_cron_is_told_so(monkeypatch, tmp_path):
