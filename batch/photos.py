@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.client import S3Client
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp"})
-"""What the API reads; a file with another ending is counted, and not sent."""
+PHOTO_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp"),
+        *("heic", "heif", "tif", "tiff"),
+    )
+)
+"""Names that promise a photo; where the API does not read one, as phones' HEIC, its row says so."""
 
 UNREADABLE = (OSError, BotoCoreError, ClientError)
 """What `Source.read` and `Source.move` raise where one photo cannot be had."""
@@ -44,11 +51,19 @@ class Photo:
     stamp: str
 
 
+class LeftOut(Enum):
+    """What stands beside the photos and is not sent."""
+
+    OTHER = "its ending is no photo's"
+    HIDDEN = "its name begins with a dot"
+    FOLDER_LINK = "a link to a folder"
+
+
 class Source(Protocol):
     """Where photos come from."""
 
-    def photos(self) -> Iterator[Photo | None]:
-        """Every photo, in no order; None for a file that is none by its ending."""
+    def photos(self) -> Iterator[Photo | LeftOut]:
+        """Every photo, in no order, and why anything else that is there is none."""
 
     def read(self, name: str) -> bytes:
         """A photo's bytes; one of UNREADABLE where it cannot be had."""
@@ -94,9 +109,15 @@ def parse_s3(address: str) -> tuple[str, str]:
 
 
 def is_photo(name: str) -> bool:
-    """Whether the API may read it, by its ending; hidden files are none."""
+    """Whether it may be a photo, by its ending; hidden files are none."""
+    return _left_out(name) is None
+
+
+def _left_out(name: str) -> LeftOut | None:
     path = PurePosixPath(name)
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
+    if path.name.startswith("."):
+        return LeftOut.HIDDEN
+    return None if path.suffix.lower() in PHOTO_SUFFIXES else LeftOut.OTHER
 
 
 def read_file(path: Path) -> bytes:
@@ -126,7 +147,7 @@ class FolderSource:
             )
         self.root = root
 
-    def photos(self) -> Iterator[Photo | None]:
+    def photos(self) -> Iterator[Photo | LeftOut]:
         folders = [""]
         while folders:
             below = folders.pop()
@@ -161,13 +182,16 @@ class FolderSource:
         return move_file(source, Path(destination), photo.name, is_it)
 
 
-def _file(name: str, entry: os.DirEntry[str]) -> Photo | None:
-    if not is_photo(name):
-        return None
+def _file(name: str, entry: os.DirEntry[str]) -> Photo | LeftOut:
+    left_out = _left_out(name)
     try:
         told = entry.stat()
     except OSError:  # gone meanwhile, or a link to nowhere: it is told of when it is read
-        return Photo(name, 0, "")
+        return left_out or Photo(name, 0, "")
+    if stat.S_ISDIR(told.st_mode):
+        return LeftOut.FOLDER_LINK
+    if left_out is not None:
+        return left_out
     return Photo(name, told.st_size, _stamp(told))
 
 
@@ -181,15 +205,14 @@ class S3Source:
     def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
         self._client, self._bucket, self._prefix = client, bucket, prefix
 
-    def photos(self) -> Iterator[Photo | None]:
+    def photos(self) -> Iterator[Photo | LeftOut]:
         pages = self._client.get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
                 for item in page.get("Contents", []):
                     name = item["Key"].removeprefix(self._prefix)
                     if name and not name.endswith("/"):  # what consoles make for an empty folder
-                        known = is_photo(name)
-                        yield Photo(name, item["Size"], item["ETag"]) if known else None
+                        yield _left_out(name) or Photo(name, item["Size"], item["ETag"])
         except (BotoCoreError, ClientError) as error:
             raise BatchError(
                 f"s3://{self._bucket}/{self._prefix} cannot be listed: {error}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from time import perf_counter
@@ -12,7 +13,7 @@ from batch.errors import BatchError
 from batch.journal import DONE, MOVING
 from batch.outcomes import SERVER_FAULT, TOO_LARGE, UNREADABLE_FILE, Outcome
 from batch.packing import LARGEST_PHOTO, MOST_IMAGES, pack
-from batch.photos import UNREADABLE
+from batch.photos import UNREADABLE, LeftOut
 from batch.putting_away import MOST_SHOWN, PutAway
 from batch.table import COLUMNS, write_table
 from contracts import escaped
@@ -98,6 +99,8 @@ class Summary:
         earlier: answered by an earlier run, and not sent in this one.
         sent_again: sent before the run was broken off; whether they were answered is not known.
         other_files: left out, since their endings are no photo's.
+        hidden_files: left out, since their names begin with a dot.
+        linked_folders: left out, since they may lead back to where they lie.
         seconds: of this run.
         table: where it is.
         failures: the first failed photos with their reasons; the column `error` has all.
@@ -114,6 +117,8 @@ class Summary:
     earlier: int
     sent_again: int
     other_files: int
+    hidden_files: int
+    linked_folders: int
     seconds: float
     table: str
     failures: tuple[tuple[str, str], ...]
@@ -174,7 +179,9 @@ def run_batch(
         failed=counts.failed,
         earlier=at_first.answered,
         sent_again=at_first.unanswered_sent,
-        other_files=listing.other_files,
+        other_files=listing.left_out[LeftOut.OTHER],
+        hidden_files=listing.left_out[LeftOut.HIDDEN],
+        linked_folders=listing.left_out[LeftOut.FOLDER_LINK],
         seconds=round(perf_counter() - start, 3),
         table=str(table),
         failures=_failures(journal),
@@ -201,16 +208,16 @@ def _failures(journal: Journal) -> tuple[tuple[str, str], ...]:
 
 
 class _Listing:
-    """The photos of a source, and how many other files there are beside them."""
+    """The photos of a source, and how much else there is beside them."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.other_files = 0
+        self.left_out: Counter[LeftOut] = Counter()
 
     def photos(self) -> Iterator[Photo]:
         for photo in self._source.photos():
-            if photo is None:
-                self.other_files += 1
+            if isinstance(photo, LeftOut):
+                self.left_out[photo] += 1
             else:
                 yield photo
 

@@ -256,8 +256,7 @@ def _lines(summary: Summary, *, tells_labels: bool) -> Iterator[str]:
             f"{summary.unlabelled:,} answers have no label, confidence and verdict: the API told"
             " numbers alone; --again all asks it anew"
         )
-    if summary.other_files:
-        yield f"{summary.other_files:,} other files left out: their endings are no photo's"
+    yield from _left_out_lines(summary)
     for name, reason in summary.failures:
         yield f"  {name}: {reason}"
     if (more := summary.failed - len(summary.failures)) > 0:
@@ -266,6 +265,15 @@ def _lines(summary: Summary, *, tells_labels: bool) -> Iterator[str]:
     if summary.accuracy is not None:
         yield from accuracy_lines(summary.accuracy)
     yield f"table: {summary.table}"
+
+
+def _left_out_lines(summary: Summary) -> Iterator[str]:
+    if summary.other_files:
+        yield f"{summary.other_files:,} other files left out: their endings are no photo's"
+    if summary.hidden_files:
+        yield f"{summary.hidden_files:,} hidden files left out: their names begin with a dot"
+    if summary.linked_folders:
+        yield f"{summary.linked_folders:,} links to folders left out: give --in for each"
 
 
 def _put_away_lines(summary: Summary) -> Iterator[str]:

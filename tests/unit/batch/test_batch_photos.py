@@ -1,11 +1,13 @@
 """Photos of an S3 prefix, and addresses."""
 
+from collections import Counter
+
 import boto3
 import pytest
 from moto import mock_aws
 
 from batch.errors import BatchError
-from batch.photos import FolderSource, Photo, S3Source, is_photo, open_source, parse_s3
+from batch.photos import FolderSource, LeftOut, Photo, S3Source, is_photo, open_source, parse_s3
 
 BUCKET = "returns"
 
@@ -28,11 +30,12 @@ def keys(s3):
 
 
 def test_a_prefix_is_a_folder(s3):
-    """Names are below it, other files are None, and `todays.png` is not in `today`."""
+    """Names are below it, other files are counted, and `todays.png` is not in `today`."""
     found = list(open_source(f"s3://{BUCKET}/today", lambda: s3).photos())
-    assert {each and each.name for each in found} == {"a.png", "x/b.JPG", None}
-    assert len(found) == 3
-    (photo,) = [each for each in found if each and each.name == "a.png"]
+    photos = {each.name: each for each in found if isinstance(each, Photo)}
+    assert set(photos) == {"a.png", "x/b.JPG"}
+    assert [each for each in found if not isinstance(each, Photo)] == [LeftOut.OTHER]
+    photo = photos["a.png"]
     assert photo.size == len("today/a.png")
     assert photo.stamp == s3.head_object(Bucket=BUCKET, Key="today/a.png")["ETag"]
 
@@ -139,9 +142,18 @@ def test_a_link_to_a_folder_is_not_followed(tmp_path):
     """It may lead back to where it lies."""
     (tmp_path / "a.png").write_bytes(b"x")
     (tmp_path / "round.png").symlink_to(tmp_path)
-    found = {photo.name for photo in FolderSource(tmp_path).photos() if photo}
-    assert "a.png" in found
-    assert not any("/" in name for name in found)
+    found = list(FolderSource(tmp_path).photos())
+    assert [each.name for each in found if isinstance(each, Photo)] == ["a.png"]
+    assert LeftOut.FOLDER_LINK in found
+
+
+def test_what_is_left_out_is_told_apart(tmp_path):
+    """Hidden files and links to folders are not files of another ending."""
+    for name in (".hidden.png", ".DS_Store", "note.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path)
+    found = Counter(FolderSource(tmp_path).photos())
+    assert found == {LeftOut.HIDDEN: 2, LeftOut.OTHER: 1, LeftOut.FOLDER_LINK: 1}
 
 
 def test_a_photo_is_told_by_its_change(tmp_path):
@@ -153,8 +165,16 @@ def test_a_photo_is_told_by_its_change(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.JPEG", True), ("x/a.webp", True), ("a.heic", False), (".a.png", False), ("png", False)],
+    [
+        ("a.JPEG", True),
+        ("x/a.webp", True),
+        ("a.HEIC", True),
+        ("a.tif", True),
+        ("a.txt", False),
+        (".a.png", False),
+        ("png", False),
+    ],
 )
 def test_photos_are_known_by_their_endings(name, expected):
-    """What the API reads, in any case; hidden files are none."""
+    """What may be a photo, in any case, whether or not the API reads it; hidden files are none."""
     assert is_photo(name) is expected

@@ -36,7 +36,7 @@ def test_every_photo_has_its_row_in_the_order_of_names(photos):
     assert names == sorted(names)
     assert len(names) == 10
     assert (summary.photos, summary.answered, summary.failed) == (10, 10, 0)
-    assert summary.other_files == 2
+    assert (summary.other_files, summary.hidden_files, summary.linked_folders) == (1, 1, 0)
 
 
 def test_the_refund_departments_table_has_two_columns(photos):
