@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batch.accuracy import Accuracy, measure_accuracy
 from batch.errors import BatchError
 from batch.journal import DONE, MOVING
-from batch.outcomes import SERVER_FAULT, TOO_LARGE, UNREADABLE_FILE, Outcome
+from batch.outcomes import EMPTY_FILE, SERVER_FAULT, TOO_LARGE, UNREADABLE_FILE, Outcome
 from batch.packing import LARGEST_PHOTO, MOST_IMAGES, pack
 from batch.photos import UNREADABLE, LeftOut
 from batch.putting_away import MOST_SHOWN, PutAway
@@ -33,6 +33,7 @@ MOST_AT_ONCE = 64
 """Requests under way: beyond, photos would wait at the API in place of here."""
 
 _LOST_BATCHES = 2
+_EMPTY = Outcome(error="the file is empty (copy it again from where it came from)", code=EMPTY_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +273,9 @@ class _Run:
                 words = getattr(error, "strerror", None) or error
                 reason = Outcome(error=f"it cannot be read: {words}", code=UNREADABLE_FILE)
                 self._record([photo.name], [reason])
+                continue
+            if not data:
+                self._record([photo.name], [_EMPTY])
                 continue
             if len(data) > LARGEST_PHOTO:  # it has grown since it was listed
                 self._record([photo.name], [_too_large(len(data))])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import httpx
 
 from batch.errors import BatchError
-from batch.outcomes import SERVER_FAULT, Outcome
+from batch.outcomes import SERVER_FAULT, Outcome, refused_photo
 from batch.packing import body_of
 
 if TYPE_CHECKING:
@@ -180,8 +180,10 @@ def _read(reply: httpx.Response, count: int) -> list[Outcome]:
             hint="is it the API's address, and does it ask for a --key?",
         )
     if not reply.is_success:
-        outcome = Outcome(error=_words(reply), code=_code(reply) or f"http_{reply.status_code}")
-        raise _RefusedError(outcome)
+        message, hint = _message_and_hint(reply)
+        code = str(_document(reply).get("code") or f"http_{reply.status_code}")
+        # Of a batch of one, which is where the search for the photo to blame ends.
+        raise _RefusedError(refused_photo(message.removeprefix("images[0]: "), hint, code))
     document = _document(reply)
     predictions = document.get("predictions")
     if not isinstance(predictions, list) or len(predictions) != count:
@@ -200,8 +202,8 @@ def _outcomes(predictions: list[Any], document: dict[str, Any]) -> list[Outcome]
     for at, (prediction, detail) in enumerate(zip(predictions, details, strict=True)):
         if prediction is None:
             error = errors.get(at, {})
-            reason = _sentence(error.get("message", "no reason given"), error.get("hint", ""))
-            found.append(Outcome(error=reason, code=str(error.get("code", "unknown"))))
+            message, hint = error.get("message", "no reason given"), error.get("hint", "")
+            found.append(refused_photo(message, hint, str(error.get("code", "unknown"))))
         else:
             found.append(_detailed(Outcome(int(prediction)), detail))
     return found
@@ -243,18 +245,15 @@ def _document(reply: httpx.Response) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _words(reply: httpx.Response) -> str:
+def _message_and_hint(reply: httpx.Response) -> tuple[str, str]:
     """What an error's reply says: ours, the gateway's, or another server's."""
     document = _document(reply)
     message = document.get("message") or document.get("Message") or reply.text[:200]
-    return _sentence(str(message).strip() or reply.reason_phrase, str(document.get("hint") or ""))
+    return str(message).strip() or reply.reason_phrase, str(document.get("hint") or "")
 
 
-def _code(reply: httpx.Response) -> str:
-    return str(_document(reply).get("code") or "")
-
-
-def _sentence(message: str, hint: str) -> str:
+def _words(reply: httpx.Response) -> str:
+    message, hint = _message_and_hint(reply)
     return f"{message} ({hint})" if hint else message
 
 

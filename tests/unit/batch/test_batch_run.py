@@ -68,6 +68,15 @@ def test_a_photo_that_fits_into_no_request_is_told_before_it_is_read(photos):
     assert len(shelf.sent) == 10
 
 
+def test_an_empty_file_is_told_and_not_sent(photos):
+    """As a camera's card leaves it that was taken out too early."""
+    fill(photos, {"empty.jpg": b""})
+    shelf = Shelf()
+    (failure,) = run(photos, shelf).failures
+    assert failure == ("empty.jpg", "the file is empty (copy it again from where it came from)")
+    assert b"" not in shelf.sent
+
+
 def test_a_link_to_nowhere_is_told_and_the_others_go_on(photos):
     """What cannot be read is a row with its reason."""
     (photos / "gone.png").symlink_to(photos / "nowhere")
