@@ -19,13 +19,14 @@ from tqdm import tqdm
 from batch.accuracy import accuracy_lines
 from batch.journal import Journal
 from batch.packing import MOST_IMAGES
-from batch.photos import open_source
+from batch.photos import LeftOut, open_source
 from batch.run import MOST_AT_ONCE, RunSettings, run_batch
 from batch.sending import TIMEOUT_SECONDS, Sender
 from batch.table import COLUMNS, DETAILED_COLUMNS
 from infra.deploy.deployment import describe_deployment
 from scripts.batch_places import check_move
 from scripts.key_file import KeyFile
+from scripts.left_out import left_out_lines
 from scripts.locks import InUseError, sole_reading, sole_use
 from scripts.output_file import OutputFile
 from scripts.target_options import with_target
@@ -256,7 +257,13 @@ def _lines(summary: Summary, *, tells_labels: bool) -> Iterator[str]:
             f"{summary.unlabelled:,} answers have no label, confidence and verdict: the API told"
             " numbers alone; --again all asks it anew"
         )
-    yield from _left_out_lines(summary)
+    yield from left_out_lines(
+        {
+            LeftOut.OTHER: summary.other_files,
+            LeftOut.HIDDEN: summary.hidden_files,
+            LeftOut.FOLDER_LINK: summary.linked_folders,
+        }
+    )
     for name, reason in summary.failures:
         yield f"  {name}: {reason}"
     if (more := summary.failed - len(summary.failures)) > 0:
@@ -265,15 +272,6 @@ def _lines(summary: Summary, *, tells_labels: bool) -> Iterator[str]:
     if summary.accuracy is not None:
         yield from accuracy_lines(summary.accuracy)
     yield f"table: {summary.table}"
-
-
-def _left_out_lines(summary: Summary) -> Iterator[str]:
-    if summary.other_files:
-        yield f"{summary.other_files:,} other files left out: their endings are no photo's"
-    if summary.hidden_files:
-        yield f"{summary.hidden_files:,} hidden files left out: their names begin with a dot"
-    if summary.linked_folders:
-        yield f"{summary.linked_folders:,} links to folders left out: give --in for each"
 
 
 def _put_away_lines(summary: Summary) -> Iterator[str]:
