@@ -173,7 +173,10 @@ def _run(
         api, key = deployment.api_url, key or deployment.api_key
     stop = threading.Event()
     with ExitStack() as stack:
-        stack.enter_context(sole_use(out.absolute().parent, f".{out.name}.lock"))
+        lock = sole_use(
+            out.absolute().parent, f".{out.name}.lock", held=out, instead="another --out"
+        )
+        stack.enter_context(lock)
         if not address.startswith("s3:"):
             stack.enter_context(sole_reading(Path(address)))
         stack.enter_context(_ending_on_sigterm(stop))

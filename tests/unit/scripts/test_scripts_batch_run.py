@@ -167,13 +167,19 @@ def test_a_run_that_finds_another_at_work_ends_with_3(photos, api):
         fcntl.flock(file, fcntl.LOCK_EX)
         result = call(photos, api)
     assert result.exit_code == 3
-    assert "another snapshelf is at work" in result.stderr
+    assert (
+        f"{photos.parent / 'predictions.csv'}: another snapshelf is at work on it" in result.stderr
+    )
+    assert "give another --out" in result.stderr
     descriptor = os.open(photos, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        assert call(photos, api).exit_code == 3
+        result = call(photos, api)
     finally:
         os.close(descriptor)
+    assert result.exit_code == 3
+    assert f"{photos}: another snapshelf is at work on it" in result.stderr
+    assert "--out" not in result.stderr
     assert not api.received
 
 
