@@ -1,10 +1,12 @@
 """Whether a photo gets the same verdict by the page, by the API as it is, and from a record.
 
-    python benchmarks/page_verdicts.py MODEL PHOTOS
+    python benchmarks/page_verdicts.py MODEL PHOTOS [--every 5] [--firefox PYTHON]
 
 MODEL is an artifact (model.tar.gz) and PHOTOS a folder of category folders. The page's own modules
-make each photo small in headless Chromium, as they do for a visitor; the API hands a photo that is
-sent whole to the model as it is; `prepare` stores a test photo as PNG. The model answers all three.
+make each photo small in headless Chromium, as they do for a visitor, or in Firefox: PYTHON is then
+that of an environment with `marionette_driver`, which drives the Firefox that is on the path. The
+API hands a photo that is sent whole to the model as it is; `prepare` stores a test photo as PNG.
+The model answers all three.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import io
 import itertools
 import json
 import shutil
+import subprocess
 import tarfile
 import tempfile
 import threading
@@ -36,13 +39,17 @@ if TYPE_CHECKING:
     from evaluation.verdict import Verdict
 
 WEB = Path(__file__).parents[1] / "web"
-SMALL = """async ([data, form]) => {
+FIREFOX = Path(__file__).parents[1] / "tests" / "browser" / "firefox_walk.py"
+SMALL = """
+  const [data, form] = values;
   const { prepare } = await import("./photo.js");
   const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
   const { small } = await prepare(new Blob([bytes]), form);
   return btoa(String.fromCharCode(...new Uint8Array(await small.arrayBuffer())));
-}"""
+"""
 Way: TypeAlias = Callable[[bytes], bytes]
+Evaluate: TypeAlias = Callable[[list[Any]], str]
+"""Has the page make a photo small: its base64, and what the model's card says of size and fit."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("photos", type=Path)
+    parser.add_argument("--every", type=int, default=1, help="photo of them all, in order")
+    parser.add_argument("--firefox", type=Path, help="the Python that drives Firefox")
     arguments = parser.parse_args()
     photos = sorted(path for path in arguments.photos.glob("*/*") if path.is_file())
-    with tempfile.TemporaryDirectory() as folder, opened_page() as page:
+    photos = photos[:: arguments.every]
+    opened = opened_firefox(arguments.firefox) if arguments.firefox else opened_chromium()
+    with tempfile.TemporaryDirectory() as folder, opened as evaluate:
         with tarfile.open(arguments.model) as archive:
             archive.extractall(folder, filter="data")
         model = Model.load(Path(folder), threads=1)
-        ways = ways_to(model, page)
+        ways = ways_to(model, evaluate)
         told = {
             name: [tell(model, way(path.read_bytes())) for path in photos]
             for name, way in ways.items()
@@ -73,13 +84,13 @@ def main() -> None:
     print(json.dumps(figures(told, [path.parent.name for path in photos], model.classes), indent=1))
 
 
-def ways_to(model: Model, page: Any) -> dict[str, Way]:
+def ways_to(model: Model, evaluate: Evaluate) -> dict[str, Way]:
     """By each way's name, what it makes of a photo's bytes before the model gets them."""
     size, fit = model.preparation.size, model.preparation.fit
 
     def by_page(data: bytes) -> bytes:
         form = {"size": size, "fit": fit}
-        return base64.b64decode(page.evaluate(SMALL, [base64.b64encode(data).decode(), form]))
+        return base64.b64decode(evaluate([base64.b64encode(data).decode(), form]))
 
     def by_record(data: bytes) -> bytes:
         stored = io.BytesIO()
@@ -142,19 +153,49 @@ def share(hits: Iterator[bool]) -> float:
 
 
 @contextlib.contextmanager
-def opened_page() -> Iterator[Any]:
-    """The page in Chromium; it has no service, which making photos small does without."""
-    handler = functools.partial(Quiet, directory=str(WEB))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+def opened_chromium() -> Iterator[Evaluate]:
+    """The page in Chromium."""
+    with served_page() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
-        yield page
+        page.goto(url)
+        yield functools.partial(page.evaluate, f"async (values) => {{{SMALL}}}")
         browser.close()
+
+
+@contextlib.contextmanager
+def opened_firefox(python: Path) -> Iterator[Evaluate]:
+    """The page in Firefox."""
+    with (
+        served_page() as url,
+        subprocess.Popen(
+            [python, FIREFOX, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as driver,
+    ):
+        asked: Any = driver.stdin
+        told: Any = driver.stdout
+
+        def evaluate(values: list[Any]) -> str:
+            print(json.dumps({"script": SMALL, "values": values}), file=asked, flush=True)
+            lines = (line for line in told if line.startswith("{"))  # others are its library's
+            found: dict[str, str] = json.loads(next(lines))
+            if "error" in found:
+                raise SystemExit(f"the page does not make a photo small: {found['error']}")
+            return found["value"]
+
+        yield evaluate
+
+
+@contextlib.contextmanager
+def served_page() -> Iterator[str]:
+    """Its address; it has no service, which making photos small does without."""
+    handler = functools.partial(Quiet, directory=str(WEB))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/index.html"
         server.shutdown()
 
 

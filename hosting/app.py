@@ -103,10 +103,10 @@ def create_app(
         return Response(service.metrics.render(), media_type=CONTENT_TYPE)
 
     routes = [
+        Route(INVOCATIONS, invoke, methods=["POST"]),
         Route(PING, ping),
         Route(PARAMETERS, execution_parameters),
         Route(METRICS, metrics),
-        Route(INVOCATIONS, invoke, methods=["POST"]),
     ]
     paths = tuple(route.path for route in routes)
     return Starlette(

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 ERRORS_ONLY = 3
 
+_SPINNING = "session.intra_op.allow_spinning"
+"""Threads of a run that is over look for the next without sleeping, if it is "1", the default: the
+core that they keep busy is what decodes the next photo and answers the last."""
+
 DEPLOY = "deploy what `snapshelf train` or, of SageMaker's own artifact, `snapshelf convert` wrote"
 
 
@@ -32,6 +36,7 @@ class OnnxRuntime:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = ERRORS_ONLY
+        options.add_session_config_entry(_SPINNING, "0")
         try:
             self._session = ort.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from typing import TYPE_CHECKING
 
@@ -107,4 +108,6 @@ def serve(
             task.cancel()
 
     app = create_app(service, batch=environment.batch, lifespan=reloading)
+    gc.collect()
+    gc.freeze()  # what stays for good need not be looked at again: a thirtieth of a request's time
     Server(app).run([sock])

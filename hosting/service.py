@@ -1,4 +1,4 @@
-"""A model in service: photos are decoded in threads and run as they come; it can be replaced."""
+"""A model in service: photos are decoded and run in threads as they come; it can be replaced."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from contracts import SnapshelfError
 from hosting.batch import MAX_BATCH, answer_all, decode
 from hosting.options import NOTHING_MORE
 from hosting.runs import Runs
@@ -16,6 +13,7 @@ from hosting.runs import Runs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from contracts import SnapshelfError
     from hosting.batch import Array, Outcome, Photo
     from hosting.metrics import Metrics
     from hosting.model import Model
@@ -31,8 +29,9 @@ class Service:
     Args:
         model: loaded.
         metrics: where times, batches and the queue are told.
-        decoders: photos decoded at once; the others wait. A photo within the limits may take
-            400 MB while it is decoded.
+        decoders: threads, each of which decodes one photo at a time, and all but one of which go on
+            decoding while that one runs the network. A photo within the limits may take 400 MB
+            while it is decoded.
         max_batch: pictures in a run of the network at most.
     """
 
@@ -40,7 +39,7 @@ class Service:
         self, model: Model, metrics: Metrics, *, decoders: int = 2, max_batch: int = MAX_BATCH
     ) -> None:
         self.metrics, self.decoders, self._max_batch = metrics, decoders, max_batch
-        self._decoding = ThreadPoolExecutor(decoders, "decode")
+        self._threads = ThreadPoolExecutor(decoders, "photos")
         self.replace(model)
 
     @property
@@ -66,7 +65,7 @@ class Service:
         """
         runs = self._runs
         if options.embedding or options.heatmap:
-            own = self._decoding.submit(answer_all, runs.model, photos, options)
+            own = self._threads.submit(answer_all, runs.model, photos, options)
             return runs.model, await asyncio.wrap_future(own)
         starts = range(0, len(photos), DECODED_TOGETHER)
         parts: list[list[Outcome]] = [[] for _ in starts]
@@ -76,24 +75,32 @@ class Service:
             for at, start in numbered:
                 parts[at] = await self._answer_part(runs, photos[start : start + DECODED_TOGETHER])
 
-        workers = min(len(parts), self.decoders + 1)  # one of them waits for the network
-        await asyncio.gather(*(work() for _ in range(workers)))
+        if len(parts) == 1:
+            await work()
+        else:
+            workers = min(len(parts), self.decoders + 1)  # one of them waits for the network
+            await asyncio.gather(*(work() for _ in range(workers)))
         return runs.model, [outcome for part in parts for outcome in part]
 
     async def _answer_part(self, runs: Runs, photos: Sequence[Photo]) -> list[Outcome]:
-        submitted = self._decoding.submit(self._submit, runs, photos)
-        decoded, answered = await asyncio.wrap_future(submitted)
-        found: list[Outcome] = await asyncio.wrap_future(answered) if answered else []
-        answers = iter(found)
-        return [each if isinstance(each, SnapshelfError) else next(answers) for each in decoded]
+        outcomes: Future[list[Outcome]] = Future()
+        self._threads.submit(self._decode_and_run, runs, photos, outcomes)
+        return await asyncio.wrap_future(outcomes)
 
-    def _submit(
-        self, runs: Runs, photos: Sequence[Photo]
-    ) -> tuple[list[Array | SnapshelfError], Future[list[Outcome]] | None]:
-        """Decode photos and put them in line for the network, without a way back in between."""
-        decoded = []
-        for photo in photos:
-            with self.metrics.decode_seconds.time():
-                decoded.append(decode(runs.model, photo))
-        arrays = [each for each in decoded if not isinstance(each, SnapshelfError)]
-        return decoded, runs.submit(np.concatenate(arrays)) if arrays else None
+    def _decode_and_run(
+        self, runs: Runs, photos: Sequence[Photo], outcomes: Future[list[Outcome]]
+    ) -> None:
+        """All that becomes of some photos, without a way back to the event loop in between."""
+        if outcomes.cancelled():
+            return
+        try:
+            decoded = [self._decode(runs.model, photo) for photo in photos]
+        except Exception as error:  # noqa: BLE001 (a bug, which whoever waits must hear of)
+            if outcomes.set_running_or_notify_cancel():
+                outcomes.set_exception(error)
+            return
+        runs.run(decoded, outcomes)
+
+    def _decode(self, model: Model, photo: Photo) -> Array | SnapshelfError:
+        with self.metrics.decode_seconds.time():
+            return decode(model, photo)

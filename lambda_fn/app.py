@@ -61,7 +61,7 @@ def endpoint(name: str = models.DEFAULT_MODEL) -> Endpoint:
     return connect(found)
 
 
-if IN_LAMBDA and MODEL_PROGRAM:
+if IN_LAMBDA and (MODEL_PROGRAM or ENDPOINT_NAME):
     endpoint()  # while the function starts, with a whole processor, and before anyone waits for it
 
 

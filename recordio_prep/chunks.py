@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from tqdm import tqdm
 
 from contracts import DatasetError
-from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo
+from recordio_prep.encode import Encoded, Recipe, Unreadable, encode_photo, encode_photos
 from recordio_prep.workers import Crashed
 
 if TYPE_CHECKING:
@@ -153,11 +153,8 @@ def encode_chunk(chunk: Chunk) -> Outcome:
     Raises:
         OSError, BrokenOffError: the spool cannot be written to.
     """
-    outcomes = (
-        encode_photo(chunk.sources[photo.part], photo.locator, photo.encoding, chunk.recipe)
-        for photo in chunk.photos
-    )
-    return _spooled(chunk, outcomes)
+    photos = ((chunk.sources[one.part], one.locator, one.encoding) for one in chunk.photos)
+    return _spooled(chunk, encode_photos(photos, chunk.recipe))
 
 
 def _spooled(chunk: Chunk, outcomes: Iterator[Encoded | Unreadable]) -> Outcome:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hosting.model import Model
     from recordio_prep.sources.source import Photo
 
+_SHOWN = 5  # categories in a message
 DIFFERENCES_FILE = "differences.csv"
 COLUMNS = ("photo", "category", "first", "first_probability", "second", "second_probability")
 
@@ -74,7 +75,13 @@ def compare_models(first: Path, second: Path, root: Path, out: Path | None) -> R
         DatasetError: there is no photo that can be read, or a category that a model does not know.
     """
     models = [load_model(path) for path in (first, second)]
-    photos = find_photos(root, set(models[0].classes) & set(models[1].classes))
+    known = set(models[0].classes) & set(models[1].classes)
+    if not known:
+        raise DatasetError(
+            f"the models share no category: {_listed(models[0])}, and {_listed(models[1])}",
+            hint="compare models of the same categories",
+        )
+    photos = find_photos(root, known)
     answers, seconds = zip(*(_answers(model, root, photos) for model in models), strict=True)
     read = [(photo, *pair) for photo, *pair in zip(photos, *answers, strict=True) if all(pair)]
     if not read:
@@ -118,13 +125,17 @@ def _answers(model: Model, root: Path, photos: list[Photo]) -> tuple[list[Named 
     """What the model makes of each photo, None of one that it cannot read; seconds for all."""
     began = time.perf_counter()
     found: list[Named | None] = []
-    for reply in tqdm(ask(model, root, photos), total=len(photos), unit="photo"):
+    for reply in tqdm(ask(model, root, photos), total=len(photos), unit="photo", disable=None):
         if reply.probabilities is None:
             found.append(None)
         else:
             best = int(np.argmax(reply.probabilities))
             found.append(Named(model.classes[best], float(reply.probabilities[best])))
     return found, time.perf_counter() - began
+
+
+def _listed(model: Model) -> str:
+    return ", ".join(model.classes[:_SHOWN]) + ", ..." * (len(model.classes) > _SHOWN)
 
 
 def _write(out: Path, differing: list[Any]) -> None:

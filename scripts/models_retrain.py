@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,8 @@ from infra.registry.versions import APPROVED, Registry
 from recordio_prep.sources.opening import Opening, open_source
 from scripts.locks import sole_use
 from scripts.photo_sources import CACHE_FOLDER
-from scripts.registered import accuracy_of, document_of, facts_of, read_card
-from scripts.target_options import tell_step, with_target
+from scripts.registered import accuracy_of, document_of, facts_of, print_result, read_card
+from scripts.target_options import tell_step, with_json, with_target
 from scripts.training_process import tell_log
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ _LIVE = "live"
     help="Let it answer at once if it has as many of --test right as the live model, or more.",
 )
 @with_target
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@with_json
 def retrain_command(
     *,
     photos: str,
@@ -101,7 +100,7 @@ def retrain_command(
         document: dict[str, Any] = {**gathered.document(), "when": when, "retrained": False}
         _tell(table(gathered))
         if gathered.new < when:
-            _print(document, as_json, f"fewer than {when}: nothing is trained")
+            print_result(document, as_json, f"fewer than {when}: nothing is trained")
             return
         given = Given(
             open_source(photos, Opening(out / CACHE_FOLDER)),
@@ -121,7 +120,9 @@ def retrain_command(
         "comparison": result and result.document(),
         "promoted": promoted,
     }
-    _print(document, as_json, "\n".join(_told(version, result, promoted=promoted, asked=promote)))
+    print_result(
+        document, as_json, "\n".join(_told(version, result, promoted=promoted, asked=promote))
+    )
 
 
 def _opened(address: str | None, out: Path) -> Source | None:
@@ -180,7 +181,3 @@ def _told(version: Version, result: Result | None, *, promoted: bool, asked: boo
 def _tell(lines: list[str]) -> None:
     for line in lines:
         click.echo(line, err=True)
-
-
-def _print(document: dict[str, Any], as_json: bool, text: str) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False) if as_json else text)

@@ -59,6 +59,7 @@ class Outcome:
         resumed: of them, those that a run before had answered.
         photos: that this run asked.
         unanswered: products without a photo that can be read, or a document that is damaged.
+        lost: documents so damaged, or cut off, that nobody knows whose they are: they have no row.
     """
 
     score: ProductScore
@@ -66,6 +67,7 @@ class Outcome:
     resumed: int = 0
     photos: int = 0
     unanswered: int = 0
+    lost: int = 0
 
 
 def answer_products(model: Model, path: Path, out: Path) -> Outcome:
@@ -76,8 +78,8 @@ def answer_products(model: Model, path: Path, out: Path) -> Outcome:
     category is empty. Memory does not grow with the number of products.
 
     Raises:
-        DatasetError: the model's categories are no numbers, the file cannot be read, or `out` not
-            be written.
+        DatasetError: the model's categories are no numbers, the file cannot be read or holds no
+            product, or `out` not be written.
     """
     if strange := [name for name in model.classes if not name.isdecimal()]:
         raise DatasetError(
@@ -89,7 +91,16 @@ def answer_products(model: Model, path: Path, out: Path) -> Outcome:
         progress = Progress.resume(out, stamp_of(model, path))
         outcome.rows = outcome.resumed = progress.rows
         products = itertools.islice(read_products(path), progress.documents, None)
-        _answer_rest(model, products, outcome, progress)
+        try:
+            _answer_rest(model, products, outcome, progress)
+        finally:
+            if not progress.rows:
+                progress.give_up()
+        outcome.lost = progress.documents - progress.rows
+        if not progress.rows:
+            raise DatasetError(
+                f"Found 0 products in {path}", hint="give Cdiscount's BSON: train.bson, test.bson"
+            )
         progress.finish()
     except OSError as error:
         raise DatasetError(
@@ -103,7 +114,7 @@ def _answer_rest(
     model: Model, products: Iterable[Product | LeftOut], outcome: Outcome, progress: Progress
 ) -> None:
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for part in tqdm(_parts(products), unit=f" x {_AT_ONCE} products"):
+        for part in tqdm(_parts(products), unit=f"x{_AT_ONCE} products", disable=None):
             found: Found = ([], [])
             for one in pool.map(lambda each: _ask(model, each), part):
                 _tell(one, outcome, found, model.classes)

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from contracts import MODEL_CARD_FILE, DeployError
 from infra.deploy.options import find_artifact
 from infra.deploy.scope import scope_of
@@ -20,10 +22,12 @@ from infra.sagemaker.artifacts import unpack
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from infra.deploy.scope import Scope
     from infra.registry.traffic import Share
     from infra.registry.versions import Version
     from infra.targets import Target
 
+_SHOWN = 5  # categories in a message
 _HERE = Path(__file__).parent
 _FORMATS = "{:>3}  {:<16}  {:<8}  {:<18}  {:>8}  {:<10}  {:<12}  {:<18}  {}"
 _HEADS = ("no.", "registered", "status", "network", "accuracy", "on", "artifact", "answers", "note")
@@ -50,6 +54,31 @@ def find_model(given: str, name: str, target: Target, folder: Path) -> Path:
     if given.isdecimal():
         return registry.fetch(registry.find(int(given)), folder)
     return Traffic(scope).fetch(folder)
+
+
+def refuse_other_categories(scope: Scope, version: Version, artifact: Path) -> None:
+    """Keep a version from answering whose categories are not those that clients know by number.
+
+    Raises:
+        DeployError: they differ from those of what answers now; or nothing does.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        live = read_card(Traffic(scope).fetch(Path(folder))).get("classes", [])
+    comes = read_card(artifact).get("classes", [])
+    if live and comes != live:
+        gone, new = ([n for n in a if n not in b] for a, b in ((live, comes), (comes, live)))
+        told = [f"without {_some(gone)}"] * bool(gone) + [f"with {_some(new)}"] * bool(new)
+        raise DeployError(
+            f"version {version.number} knows other categories than what answers now: "
+            + (", ".join(told) or "the same in another order"),
+            hint="clients that know them by number would misunderstand it; if that is meant,"
+            " --other-categories",
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def read_card(artifact: Path) -> dict[str, Any]:
@@ -132,6 +161,11 @@ def accuracy_of(version: Version) -> str:
     """A version's accuracy as the end of a sentence; empty where it tells none."""
     accuracy = version.facts.get("accuracy", "")
     return f", {percent(accuracy)} on {version.facts.get('accuracy_on')} photos" if accuracy else ""
+
+
+def print_result(document: dict[str, Any], as_json: bool, text: str) -> None:
+    """What a command came to, for a program or for a person."""
+    click.echo(json.dumps(document, ensure_ascii=False) if as_json else text)
 
 
 def percent(accuracy: str) -> str:

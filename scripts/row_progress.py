@@ -50,6 +50,7 @@ class Progress:
     def resume(cls, out: Path, stamp: str) -> Progress:
         """Where a run before has come to with the same stamp, or the beginning."""
         progress = cls(out, stamp)
+        out.parent.mkdir(parents=True, exist_ok=True)
         try:
             known = json.loads(progress._noted.read_text(encoding="utf-8"))
             if known["stamp"] == stamp:
@@ -79,6 +80,11 @@ class Progress:
     def finish(self) -> None:
         """Put the rows into their place."""
         self._files[0].replace(self.out)
+        self._noted.unlink()
+
+    def give_up(self) -> None:
+        """Leave nothing behind but the problems."""
+        self._files[0].unlink()
         self._noted.unlink()
 
     @property

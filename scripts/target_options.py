@@ -39,6 +39,10 @@ _TARGET_OPTIONS = (
 )
 
 
+with_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+"""Give a command `as_json`."""
+
+
 def with_target(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `--name`, and `target` from `--target`, `--port` and `--region`."""
 

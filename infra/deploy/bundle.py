@@ -15,10 +15,12 @@ import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from typing import Any
 
 from contracts import DeployError
+from infra.deploy.bytecode import compile_module
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ def build_bundle(
 
 def _content_hash(lambda_dir: Path, allowed_origin: str) -> str:
     chalice = importlib.metadata.version("chalice")
-    digest = hashlib.sha256(f"{chalice}\0{sys.version_info[:2]}\0{allowed_origin}".encode())
+    digest = hashlib.sha256(f"{chalice}\0{allowed_origin}\0".encode() + MAGIC_NUMBER)
     for path in sorted(p for p in lambda_dir.rglob("*") if p.is_file()):
         relative = path.relative_to(lambda_dir)
         if not any(relative.match(left_out) for left_out in _LEFT_OUT) and not any(
@@ -145,10 +147,13 @@ def _package(project: Path, out: Path, stage: str) -> None:
 
 
 def _normalise(source: Path, out: Path) -> None:
-    """Sort the zip's entries and give all one date and mode: Chalice keeps the disk's order."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in sorted(old.namelist()):
-            write_entry(new, name, old.read(name))
+    """Add bytecode, sort the entries, give all one date and mode: Chalice has the disk's order."""
+    with zipfile.ZipFile(source) as old:
+        files = {name: old.read(name) for name in old.namelist()}
+    files |= dict(compile_module(*each) for each in files.items() if each[0].endswith(".py"))
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in sorted(files):
+            write_entry(new, name, files[name])
 
 
 def write_entry(archive: zipfile.ZipFile, name: str, data: bytes, level: int | None = None) -> None:

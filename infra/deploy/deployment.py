@@ -37,7 +37,7 @@ class Deployment:
         object_url: the page again, at an address that needs no website endpoint.
         endpoint_name: the SageMaker endpoint; None where the function holds the model.
         endpoint_status: as SageMaker words it, such as `InService`; None likewise.
-        model_version: the first 12 hex digits of the artifact's SHA-256.
+        artifact: the first 12 hex digits of the artifact's SHA-256, as the registry has it.
         api_key: what requests to the API must carry as `x-api-key`; None where it is open.
         resources: ARNs of the bucket, role, endpoint, function and API that it consists of.
     """
@@ -50,7 +50,7 @@ class Deployment:
     object_url: str
     endpoint_name: str | None
     endpoint_status: str | None
-    model_version: str
+    artifact: str
     api_key: str | None
     resources: tuple[str, ...]
 
@@ -98,7 +98,7 @@ def _describe(scope: Scope) -> Deployment:
         object_url=scope.object_url,
         endpoint_name=model.endpoint,
         endpoint_status=model.status,
-        model_version=model.version,
+        artifact=model.artifact,
         api_key=ApiKeyService(scope).value(scope.api),
         resources=(
             scope.arn("s3", scope.artifact_bucket),
@@ -115,7 +115,7 @@ def _describe(scope: Scope) -> Deployment:
 class _StandingModel:
     """Which model answers, and what it stands on."""
 
-    version: str
+    artifact: str
     endpoint: str | None = None
     status: str | None = None
     resources: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ def _model_at_endpoint(scope: Scope) -> _StandingModel:
     config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
     model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
     return _StandingModel(
-        version=model["PrimaryContainer"]["ModelDataUrl"].split("/")[-2],
+        artifact=model["PrimaryContainer"]["ModelDataUrl"].split("/")[-2],
         endpoint=scope.endpoint,
         status=endpoint["EndpointStatus"],
         resources=(

@@ -236,6 +236,12 @@ class EndpointService:
         config = standing["EndpointConfigName"] if standing else None
         if status == "InService" and config == wanted.config:
             return
+        if status == "InService":
+            raise DeployError(
+                f"endpoint {wanted.name} serves {config}, expected {wanted.config}: another"
+                " deployment changed it meanwhile",
+                hint="see to it that one deploys at a time, and run the command again",
+            )
         reason = (standing or {}).get("FailureReason") or f"its configuration is {config}"
         raise DeployError(
             f"endpoint {wanted.name} is {status}, expected InService with {wanted.config}:"

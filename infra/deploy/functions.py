@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _WAITER = {"Delay": 1, "MaxAttempts": 300}
 
 
+_ABSENT = "(none)"
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionService:
     """Lambda functions from a zip."""
@@ -30,7 +33,7 @@ class FunctionService:
         if standing is None:
             return None
         code = unlike({"code": standing["CodeSha256"]}, {"code": wanted.code_sha256})
-        return (*code, *unlike(_flat(standing), _flat(_configuration(wanted))))
+        return (*code, *_differences(standing, _configuration(wanted)))
 
     def apply(self, wanted: Function, report: Report) -> None:
         client = self.scope.client("lambda")
@@ -41,7 +44,7 @@ class FunctionService:
         if standing["CodeSha256"] != wanted.code_sha256:
             client.update_function_code(FunctionName=wanted.name, **_code(wanted))
             self._wait("function_updated_v2", wanted.name)
-        if unlike(_flat(standing), _flat(_configuration(wanted))):
+        if _differences(standing, _configuration(wanted)):
             client.update_function_configuration(FunctionName=wanted.name, **_configuration(wanted))
             self._wait("function_updated_v2", wanted.name)
 
@@ -106,12 +109,24 @@ def _configuration(wanted: Function) -> dict[str, Any]:
     }
 
 
+def _differences(standing: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, ...]:
+    """What is not as wanted, each variable of the environment by its name, those to go too."""
+    before, after = map(_environment, (standing, wanted))
+    gone = {name: _ABSENT for name in before if name not in after}
+    return unlike(_flat(standing), _flat(wanted)) + unlike(
+        {f"environment {name}": before.get(name, _ABSENT) for name in {**after, **gone}},
+        {f"environment {name}": value for name, value in {**after, **gone}.items()},
+    )
+
+
+def _environment(configuration: dict[str, Any]) -> dict[str, str]:
+    variables: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
+    return variables
+
+
 def _flat(configuration: dict[str, Any]) -> dict[str, Any]:
-    """The configuration as people read its differences: `Environment` without what AWS adds."""
-    environment = configuration.get("Environment", {}).get("Variables", {})
     names = ("Runtime", "Handler", "Role", "Timeout", "MemorySize")
     return {
         "description": configuration.get("Description", ""),
         **{name.lower(): configuration.get(name) for name in names},
-        "environment": environment,
     }

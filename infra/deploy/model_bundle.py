@@ -32,6 +32,7 @@ from contracts import (
     DeployError,
 )
 from infra.deploy.bundle import write_entry
+from infra.deploy.bytecode import compile_module
 from infra.deploy.options import LARGEST_MEMORY_MB
 from infra.images import FUNCTION_PROGRAM, PROJECT_ROOT
 
@@ -52,7 +53,12 @@ _PLATFORM = "x86_64-manylinux2014"
 
 _LIBRARY = "onnxruntime-"
 _NETWORKS = (ONNX_FILE, INT8_ONNX_FILE)
-_LEFT_OUT = frozenset({"tests", "__pycache__", "bin"})
+_LEFT_OUT = frozenset({"tests", "bin"})
+_UNUSED = {
+    "numpy": ("distutils", "f2py"),
+    "onnxruntime": ("backend", "datasets", "quantization", "tools", "transformers"),
+}
+"""Folders of libraries that no function runs: they make, change and try networks, or compile."""
 _INSTALL_SECONDS = 600
 _LEVEL = 1  # weights hardly compress: three times as fast as zlib's own, and 3 % more
 _MEGABYTE = 1_000_000
@@ -127,7 +133,7 @@ def build_model_bundle(chalice_zip: Path, artifact: Path, build_dir: Path) -> Mo
             libraries = _files(install_libraries(build_dir))
             parts = {
                 "libraries": libraries,
-                "program": modules,
+                "program": modules | _compile(modules, Path(scratch, "bytecode")),
                 "model": {f"{MODEL_FOLDER}/{name}": path for name, path in model.items()},
             }
             check_size(chalice_zip, parts)
@@ -145,12 +151,12 @@ def find_modules(name: str) -> dict[str, Path]:
 
 
 def install_libraries(build_dir: Path) -> Path:
-    """The folder with the libraries of the lock, for Lambda's machines; made once.
+    """The folder with the libraries of the lock and their bytecode, for Lambda; made once.
 
     Raises:
         DeployError: they cannot be downloaded.
     """
-    folder = build_dir / f"libraries-{_digest(LIBRARIES)}"
+    folder = build_dir / f"libraries-{_digest(LIBRARIES)}-{sys.implementation.cache_tag}"
     if folder.is_dir():
         return folder
     build_dir.mkdir(parents=True, exist_ok=True)
@@ -174,6 +180,7 @@ def install_libraries(build_dir: Path) -> Path:
                 f"the function's libraries cannot be had: {reason}",
                 hint="check the connection to the package registry, then run the command again",
             )
+        _compile(_files(out), out)
         with contextlib.suppress(OSError):  # another run was first
             out.rename(folder)
     return folder
@@ -252,6 +259,18 @@ _TRAIN = "deploy what `snapshelf train` wrote, or `snapshelf convert` made of Sa
 _OPTIMISE = "run `snapshelf optimise` again"
 
 
+def _compile(files: dict[str, Path], out: Path) -> dict[str, Path]:
+    """The bytecode of modules, written below a folder, by its path from the zip's root."""
+    made = {}
+    for name, path in files.items():
+        if path.suffix == ".py":
+            cached, code = compile_module(name, path.read_bytes())
+            made[cached] = out / cached
+            made[cached].parent.mkdir(parents=True, exist_ok=True)
+            made[cached].write_bytes(code)
+    return made
+
+
 def _files(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in _walk(folder)}
 
@@ -260,9 +279,9 @@ def _walk(folder: Path) -> Iterator[Path]:
     """Files but for stubs, tests and programs, which no function runs."""
     for path in sorted(folder.iterdir()):
         if path.is_dir():
-            if path.name not in _LEFT_OUT:
+            if path.name not in (*_LEFT_OUT, *_UNUSED.get(folder.name, ())):
                 yield from _walk(path)
-        elif path.suffix not in (".pyi", ".pyc"):
+        elif path.suffix != ".pyi":
             yield path
 
 

@@ -30,6 +30,8 @@ def main(port: int, state: Path, host: str) -> None:
     except SnapshelfError as error:
         click.echo(f"ERROR {error.message}\nHINT  {error.hint}", err=True)
         sys.exit(1)
+    logging.shutdown()
+    os._exit(0)  # Python itself would wait for threads, which only an answer to MiniStack ends
 
 
 if __name__ == "__main__":

@@ -108,6 +108,11 @@ def status(state: Path) -> CloudInfo | None:
     return running if running is not None and _is_healthy(running.endpoint_url) else None
 
 
+def answers(port: int) -> bool:
+    """Whether a local cloud, of whatever folder, answers on a port of loopback."""
+    return _is_healthy(f"http://{DEFAULT_HOST}:{port}")
+
+
 def _reap_ended() -> None:
     for process in [each for each in _own_children.values() if each.poll() is not None]:
         del _own_children[process.pid]

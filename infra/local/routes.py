@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from ministack import app as ministack
 
 from contracts import GATEWAY_PAYLOAD_BYTES
 from infra.local import website
 from infra.local.adapter import bucket_cors, gateway
+from infra.local.visitors import acts_by_reading, is_foreign, is_known_host, is_own_origin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -33,6 +34,10 @@ _CREDENTIAL = re.compile(r"Credential=[^/,\s]+/\d+/[^/,\s]+/(?P<service>[^/,\s]+
 _READING = ("GET", "HEAD", "OPTIONS")
 _JSON = {"Content-Type": "application/json"}
 _FOREIGN = b'{"message":"Forbidden: a foreign web page\'s origin"}'
+_BY_READING = b'{"message":"Forbidden: Action by GET; send it by POST, as AWS\'s libraries do"}'
+_STRANGE_HOST = (
+    b'{"message":"Forbidden: the Host is no name of this machine; use localhost or an address"}'
+)
 
 
 class CloudApp:
@@ -58,7 +63,9 @@ class CloudApp:
         host, path = headers.get("host", ""), scope["path"]
         bucket = website.bucket_of(host)
         api = ministack._parse_execute_api_url(host, path)  # noqa: SLF001
-        if path in (HEALTH_PATH, LOCALSTACK_HEALTH_PATH):
+        if not is_known_host(host):
+            await respond(send, 403, _JSON, _STRANGE_HOST)
+        elif path in (HEALTH_PATH, LOCALSTACK_HEALTH_PATH):
             await respond(send, 200, _JSON, json.dumps(self._health()).encode())
         elif bucket is not None:
             status, fields, body = await website.answer(bucket, scope["method"], path, headers)
@@ -67,6 +74,10 @@ class CloudApp:
             await self._gateway(api, headers, scope, receive, send)
         elif "origin" in headers:
             await self._for_page(headers, scope, receive, send)
+        elif acts_by_reading(scope["method"], scope["query_string"]):
+            await respond(send, 403, _JSON, _BY_READING)
+        elif is_foreign(headers) and not _is_an_object(headers, scope):
+            await respond(send, 403, _JSON, _FOREIGN)
         else:
             await self._for_program(headers, scope, receive, send)
 
@@ -90,7 +101,7 @@ class CloudApp:
             await respond(send, *bucket_cors.preflight(target, headers))
             return
         cors = bucket_cors.allowed(target, method, headers) if target is not None else {}
-        if not cors and not _is_own_origin(headers["origin"]):
+        if not cors and not is_own_origin(headers["origin"]):
             await respond(send, 403, _JSON, _FOREIGN)
             return
         answer = send if target is None else bucket_cors.sending(send, cors)
@@ -131,13 +142,11 @@ def signed_service(headers: dict[str, str], query_string: bytes) -> str | None:
     return match["service"] if match else None
 
 
-def _is_own_origin(origin: str) -> bool:
-    """Whether a request may have come from a page of this machine.
-
-    Any site that a browser shows could otherwise make it post a Lambda function to loopback.
-    """
-    host = urlsplit(origin).hostname or ""
-    return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
+def _is_an_object(headers: dict[str, str], scope: Message) -> bool:
+    """Whether it is one of S3's objects: a link to it in a letter or a foreign page leads there."""
+    method, path, query = scope["method"], scope["path"], scope["query_string"]
+    target = bucket_cors.target_of(method, path, headers, query)
+    return method in ("GET", "HEAD") and target is not None and bool(target[1])
 
 
 def _is_only_logged(headers: dict[str, str], path: str) -> bool:

@@ -22,7 +22,7 @@ from infra.local import record
 from infra.local.settings import ACCOUNT, REGION, CloudSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +58,8 @@ class _Server(uvicorn.Server):
 def run(settings: CloudSettings) -> None:
     """Serve until SIGTERM or SIGINT. The process's environment becomes the cloud's own.
 
+    Everything is saved and stopped on return, but for threads of MiniStack's that may still wait.
+
     Raises:
         DeployError: the port or the state folder is taken.
     """
@@ -69,7 +71,17 @@ def run(settings: CloudSettings) -> None:
         environment = settings.environment(os.environ)
         os.environ.clear()
         os.environ.update(environment)
-        asyncio.run(_serve(settings, listener))
+        _run(_serve(settings, listener))
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    """As `asyncio.run`, but for the threads of the executor, which may wait for an hour.
+
+    MiniStack has one for each custom resource of a stack that has not answered yet.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(serving)
 
 
 def bind(host: str, port: int) -> socket.socket:

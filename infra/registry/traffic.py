@@ -99,9 +99,7 @@ class Traffic:
         Raises:
             DeployError: nothing is deployed, or a step failed.
         """
-        standing = self._standing()
-        on_trial = len(self.shares()) > 1
-        before = self._endpoint.generations(self.scope.endpoint)[1] if on_trial else None
+        standing, before = self._standing(), self._before_trial()
         apply(model_plan(self.scope, self._options(artifact, standing)), on_step)
         if before:
             self._note_previous(before)
@@ -118,7 +116,7 @@ class Traffic:
         Raises:
             DeployError: nothing is deployed, it is the champion itself, or a step failed.
         """
-        standing = self._standing()
+        standing, before = self._standing(), self._before_trial()
         plan = model_plan(self.scope, self._options(artifact, standing))
         wanted = next(p.resource for p in plan.planned if isinstance(p.resource, EndpointConfig))
         champion = standing["ProductionVariants"][0]
@@ -133,6 +131,8 @@ class Traffic:
         with refusals(self.scope, "begin a trial"):
             name = self._make_trial(standing, wanted, share, shadow=shadow)
             self._switch(name, on_step)
+        if before:  # one trial in place of another: the way back is to what answered before both
+            self._note_previous(before)
 
     def rollback(self, on_step: OnStep) -> None:
         """Go back to what answered before; nothing is uploaded.
@@ -166,6 +166,12 @@ class Traffic:
                 hint=_HINT,
             )
         return found
+
+    def _before_trial(self) -> str | None:
+        """The configuration that was in service before a trial; None where there is no trial."""
+        if len(self.shares()) < 2:  # noqa: PLR2004 - champion and challenger
+            return None
+        return self._endpoint.generations(self.scope.endpoint)[1]
 
     def _options(self, artifact: Path, standing: dict[str, Any]) -> DeployOptions:
         champion = standing["ProductionVariants"][0]

@@ -8,12 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from . import photo_lines
 from .batch import CONCURRENCY
+from .clients import open_client
 from .contracts import (
     DEFAULT_THRESHOLD,
     DESCRIBE,
@@ -41,13 +40,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CLIENT_CONFIG = Config(
-    connect_timeout=1,
-    read_timeout=6,
-    retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=CONCURRENCY,
-    tcp_keepalive=True,
-)
+CLIENT_SETTINGS: dict[str, Any] = {
+    "connect_timeout": 1,
+    "read_timeout": 6,
+    "retries": {"mode": "standard", "total_max_attempts": 3},
+    "max_pool_connections": CONCURRENCY,
+    "tcp_keepalive": True,
+}
 """Three attempts of 7 s end before API Gateway gives up at 29 s, so that the client is answered.
 
 In between botocore's standard mode waits, where the endpoint is throttled, a random part of 1 s,
@@ -264,7 +263,7 @@ def connect(name: str) -> Endpoint:
         raise EndpointUnavailableError(
             "ENDPOINT_NAME is not set", hint="deploy the API again, with the model's endpoint"
         )
-    return Endpoint(name, boto3.client("sagemaker-runtime", config=CLIENT_CONFIG))
+    return Endpoint(name, open_client("sagemaker-runtime", **CLIENT_SETTINGS))
 
 
 def _text(value: Any) -> str | None:

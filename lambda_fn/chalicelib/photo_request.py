@@ -7,7 +7,6 @@ import binascii
 import json
 import re
 from dataclasses import dataclass
-from email import policy
 from email.message import Message
 from email.parser import BytesParser
 from typing import TYPE_CHECKING
@@ -226,7 +225,7 @@ def _text(body: bytes) -> str:
 
 def _file_part(body: bytes, content_type: str) -> bytes:
     header = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    form = BytesParser(policy=policy.compat32).parsebytes(header + body)
+    form = BytesParser().parsebytes(header + body)
     parts = form.get_payload() if form.is_multipart() else []
     for part in parts:
         if not isinstance(part, Message):

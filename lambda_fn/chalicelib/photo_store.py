@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .clients import open_client
 from .contracts import ANY_IMAGE, JPEG, PNG, TO_LABEL_FOLDER, WEBP
 from .errors import StorageError
 
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CLIENT_CONFIG = Config(
-    connect_timeout=0.5,
-    read_timeout=1.25,
-    retries={"mode": "standard", "total_max_attempts": 2},
-)
+CLIENT_SETTINGS: dict[str, Any] = {
+    "connect_timeout": 0.5,
+    "read_timeout": 1.25,
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+}
 LONGEST_SECONDS = 4.5
 """Two attempts and a second between them: behind the endpoint's, still within the gateway's 29."""
 
@@ -73,7 +72,7 @@ class PhotoStore:
 
 def connect(bucket: str) -> PhotoStore:
     """The store in `bucket`, with the region and credentials of the environment."""
-    return PhotoStore(boto3.client("s3", config=CLIENT_CONFIG), bucket)
+    return PhotoStore(open_client("s3", **CLIENT_SETTINGS), bucket)
 
 
 def capture(store: PhotoStore, photo: Photo, prediction: Prediction, request_id: str) -> None:

@@ -126,7 +126,7 @@ def _of_categories(check: Check) -> Iterator[Problem]:
         "warning",
         int(uneven),
         f"The largest category has {check.balance.ratio:g} times the photos of the smallest",
-        "add photos to the small ones, or train with use_weighted_loss=1",
+        "add photos to the small ones, or train with class_weights=balanced",
     )
     yield _problem(
         "similar_names",

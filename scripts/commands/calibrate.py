@@ -86,7 +86,7 @@ def _ask(model: Model, photos: Path) -> Answers:
             hint="the training of such a model calibrates it",
         )
     found = find_photos(photos, model.classes)
-    replies = list(tqdm(ask(model, photos, found), total=len(found), unit="photo"))
+    replies = list(tqdm(ask(model, photos, found), total=len(found), unit="photo", disable=None))
     for reply in replies:
         if reply.error:
             logger.warning("%s: left out: %s", photos / reply.path, reply.error)

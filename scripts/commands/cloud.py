@@ -65,7 +65,7 @@ def down_command(state: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"stopped": stopped, "state": str(state.resolve())}))
     else:
-        click.echo("the local cloud is stopped" if stopped else "no local cloud was running")
+        click.echo("the local cloud is stopped" if stopped else f"no local cloud {_where(state)}")
 
 
 @click.command("status")
@@ -74,10 +74,19 @@ def status_command(state: Path, as_json: bool) -> None:
     """Say whether the local cloud runs, and where; exit code 1 if it does not."""
     info = launch.status(state)
     if info is None:
-        click.echo(json.dumps({"running": False}) if as_json else "no local cloud is running")
+        text = f"no local cloud {_where(state)}"
+        click.echo(json.dumps({"running": False}) if as_json else text)
         click.get_current_context().exit(1)
     text = f"running at {info.endpoint_url} for {info.uptime:.0f} s (process {info.pid})"
     _print(info, as_json, text)
+
+
+def _where(state: Path) -> str:
+    """Of a folder without a cloud; another folder's may answer all the same."""
+    told = f"is running on {state}"
+    if not launch.answers(DEFAULT_PORT):
+        return told
+    return f"{told}; that of another folder is on port {DEFAULT_PORT}: name its folder by --state"
 
 
 def _print(info: launch.CloudInfo, as_json: bool, text: str) -> None:

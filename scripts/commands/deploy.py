@@ -1,4 +1,4 @@
-"""`snapshelf deploy` and `snapshelf destroy`: a model behind an API and a page, and gone again."""
+"""`snapshelf deploy`, `describe`, `destroy`: a model behind an API and a page, and gone again."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infra.deploy.deployment import deploy
+from infra.deploy.deployment import deploy, describe_deployment
 from infra.deploy.executor import Action, compare, destroy
 from infra.deploy.plan import build_plan
 from infra.deploy.scope import scope_of
 from scripts.model_options import with_model
-from scripts.target_options import LABEL_WIDTH, tell_step, with_target
+from scripts.target_options import LABEL_WIDTH, tell_step, with_json, with_target
 
 if TYPE_CHECKING:
     from infra.deploy.deployment import Deployment
@@ -35,7 +35,7 @@ _MARKS = {
 @with_target
 @with_model
 @click.option("--plan", "plan_only", is_flag=True, help="Print what would be done; do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@with_json
 def deploy_command(
     *,
     options: DeployOptions,
@@ -67,10 +67,32 @@ def deploy_command(
     _print_deployment(deployment, as_json=as_json)
 
 
+@click.command("describe")
+@with_target
+@click.option(
+    "--only",
+    type=click.Choice(("api_url", "page_url", "endpoint_name", "artifact", "api_key")),
+    help="Print this one value alone, for a script.",
+)
+@with_json
+def describe_command(*, name: str, target: Target, only: str | None, as_json: bool) -> None:
+    """Tell where a deployment stands, and change nothing.
+
+    \b
+    Example:
+      curl -sS -F file=@photo.jpg "$(snapshelf describe --only api_url)/predict"
+    """  # noqa: D301  # click reads the backspace
+    deployment = describe_deployment(name, target)
+    if only:
+        print(asdict(deployment)[only] or "")
+    else:
+        _print_deployment(deployment, as_json=as_json)
+
+
 @click.command("destroy")
 @with_target
 @click.option("--yes", is_flag=True, help="Do not ask before deleting.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@with_json
 def destroy_command(*, name: str, target: Target, yes: bool, as_json: bool) -> None:
     """Delete a deployment and everything in its buckets.
 
@@ -120,7 +142,7 @@ def _print_deployment(deployment: Deployment, *, as_json: bool) -> None:
     print(f"page   {deployment.page_url}")
     print(f"API    {deployment.api_url}")
     where = f"at endpoint {deployment.endpoint_name}" if deployment.endpoint_name else _IN_FUNCTION
-    print(f"model  {deployment.model_version} {where}")
+    print(f"model  {deployment.artifact} {where}")
     if deployment.api_key:
         print(f"key    {deployment.api_key}   (header x-api-key)")
 

@@ -85,7 +85,7 @@ def evaluate_command(
     found = find_photos(photos, loaded.classes)
     _check_positive(positive, loaded)
     start = time.perf_counter()
-    replies = list(tqdm(ask(loaded, photos, found), total=len(found), unit="photo"))
+    replies = list(tqdm(ask(loaded, photos, found), total=len(found), unit="photo", disable=None))
     seconds = time.perf_counter() - start
     write_predictions(out, replies, loaded.classes, trust)
     _check_read(replies)

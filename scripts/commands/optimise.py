@@ -162,7 +162,7 @@ def _pictures(
             logger.warning("%s: left out: %s", root / photo.path, error)
             return None
 
-    bar = tqdm(total=len(photos), unit="photo")
+    bar = tqdm(total=len(photos), unit="photo", disable=None)
     with bar, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         for start in range(0, len(photos), _AT_ONCE):
             chunk = photos[start : start + _AT_ONCE]

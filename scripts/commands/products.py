@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from contracts import DatasetError
 from scripts.output_file import OutputFile
 
 
@@ -46,10 +47,17 @@ def products_command(*, model: Path, products: Path, out: Path, as_json: bool) -
         "resumed": outcome.resumed,
         "photos": outcome.photos,
         "unanswered": outcome.unanswered,
+        "lost": outcome.lost,
         "seconds": round(time.perf_counter() - began, 1),
         **outcome.score.document(),
     }
     click.echo(json.dumps(result) if as_json else _summary(result))
+    if outcome.lost:
+        raise DatasetError(
+            f"{products}: {outcome.lost:,} documents are damaged or cut off: {out} lacks their"
+            " products, and what would follow them",
+            hint=f"see {out}.problems.csv, and fetch the file again",
+        )
 
 
 def _summary(result: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,3 +189,59 @@ def test_a_foreign_page_cannot_reach_the_control_plane(cloud: launch.CloudInfo) 
     assert fetch(target, headers={"Origin": "https://evil.example"})[0] == 403
     own = f"http://page.s3-website.localhost:{cloud.port}"
     assert fetch(target, headers={"Origin": own})[0] == 200
+
+
+def template(marker: str) -> str:
+    """A stack that makes one bucket."""
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": marker}}
+    return json.dumps({"Resources": {"Made": bucket}})
+
+
+def test_a_picture_in_a_foreign_page_makes_nothing(
+    cloud: launch.CloudInfo, aws: Callable[[str], Any]
+) -> None:
+    """A browser sends no Origin with an image's GET; actions are taken by POST alone."""
+    asked = {"Action": "CreateStack", "Version": "2010-05-15", "StackName": "evil"}
+    query = urllib.parse.urlencode({**asked, "TemplateBody": template("made-by-a-picture")})
+    for headers in ({}, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}):
+        status, _, body = fetch(f"{cloud.endpoint_url}/?{query}", headers=headers)
+        assert status == 403
+        assert b"Action by GET" in body
+    buckets = aws("s3").list_buckets()["Buckets"]
+    assert "made-by-a-picture" not in [bucket["Name"] for bucket in buckets]
+
+
+def test_a_name_that_was_rebound_to_this_machine_reads_nothing(
+    cloud: launch.CloudInfo, aws: Callable[[str], Any]
+) -> None:
+    """Its page would be of the same origin; an address or a name of this machine is another's."""
+    aws("s3").create_bucket(Bucket="private")
+    for host, expected in (
+        (f"evil.example:{cloud.port}", 403),
+        ("evil.example", 403),
+        ("localhost.evil.example", 403),
+        (f"127.0.0.1:{cloud.port}", 200),
+        (f"localhost:{cloud.port}", 200),
+        (f"localhost.localstack.cloud:{cloud.port}", 200),
+    ):
+        listing = fetch(f"{cloud.endpoint_url}/private?list-type=2", headers={"Host": host})
+        assert listing[0] == expected, host
+        posted = fetch(
+            f"{cloud.endpoint_url}/",
+            data=b"Action=ListRoles&Version=2010-05-08",
+            headers={"Host": host, "Content-Type": "application/x-www-form-urlencoded"},
+        )
+        assert posted[0] == expected, host
+
+
+def test_a_link_from_elsewhere_leads_to_an_object_and_to_no_list(
+    cloud: launch.CloudInfo, aws: Callable[[str], Any]
+) -> None:
+    """The page's own address may stand in a letter; a bucket's content is nobody else's business."""
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="linked")
+    s3.put_object(Bucket="linked", Key="index.html", Body=b"<p>", ContentType="text/html")
+    clicked = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert fetch(f"{cloud.endpoint_url}/linked/index.html", headers=clicked)[0] == 200
+    assert fetch(f"{cloud.endpoint_url}/linked?list-type=2", headers=clicked)[0] == 403
+    assert fetch(f"{cloud.endpoint_url}/2015-03-31/functions", headers=clicked)[0] == 403

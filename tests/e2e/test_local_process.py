@@ -229,3 +229,19 @@ def test_a_taken_port_is_named_with_the_mend(tmp_path: Path, own_cloud: launch.C
         launch.start(tmp_path / "other", port=own_cloud.port)
     assert "--port" in refusal.value.hint
     assert not (tmp_path / "other").exists()
+
+
+def test_a_stack_that_waits_for_an_answer_does_not_keep_the_cloud(
+    own_cloud: launch.CloudInfo, client_at: Callable[[str], Any]
+) -> None:
+    """A custom resource may wait for an hour; `snapshelf down` does not."""
+    aws = client_at(own_cloud.endpoint_url)
+    silent = make_function(aws("lambda"), "silent", "def handler(event, context): return None")
+    resource = {"Type": "Custom::Never", "Properties": {"ServiceToken": silent}}
+    cloudformation = aws("cloudformation")
+    template = json.dumps({"Resources": {"Never": resource}})
+    cloudformation.create_stack(StackName="waits", TemplateBody=template)
+    (stack,) = cloudformation.describe_stacks(StackName="waits")["Stacks"]
+    assert stack["StackStatus"] == "CREATE_IN_PROGRESS"
+    assert launch.stop(own_cloud.state)
+    assert gone({own_cloud.pid})

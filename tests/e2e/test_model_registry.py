@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,6 +84,15 @@ def listed(run: Callable[..., str]) -> Any:
     return json.loads(run("list", "--json"))
 
 
+def wait_for_capture(scope: Scope) -> None:
+    """Until data capture has written something; it does so within a minute, or at the end."""
+    deadline = time.monotonic() + 90
+    where = {"Bucket": scope.artifact_bucket, "Prefix": "captured/"}
+    while not scope.client("s3").list_objects_v2(**where)["KeyCount"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def answering(run: Callable[..., str]) -> list[tuple[int, float, bool]]:
     """Number, share and whether in the shadow, of each version that answers."""
     found = listed(run)
@@ -109,9 +119,9 @@ def test_a_better_model_is_registered_tried_promoted_and_taken_back(
     run("try", "2", "--share", "100", "--shadow")
     assert answering(run) == [(1, 1.0, False), (2, 1.0, True)]
     run("rollback")
-    run("try", "2", "--share", "25")
+    run("try", "2", "--share", "25", "--other-categories")
     assert answering(run) == [(1, 0.75, False), (2, 0.25, False)]
-    assert "version 2 answers every request" in run("promote", "2")
+    assert "version 2 answers every request" in run("promote", "2", "--other-categories")
     assert answering(run) == [(2, 1.0, False)]
     assert listed(run)["versions"][0]["status"] == "Approved"
     assert run("rollback") == "version 1 answers again\n"
@@ -130,7 +140,8 @@ def test_photos_that_were_asked_about_are_compared_with_those_of_before(
             EndpointName=scope.endpoint, ContentType="image/png", Body=photo.read_bytes()
         )
     other = json.loads(run("register", str(models[1]), "--json"))["number"]
-    run("promote", str(other))  # what answered before ends, and writes what it holds
+    run("promote", str(other), "--other-categories")
+    wait_for_capture(scope)  # what answered before ends, and writes what it holds
     many = [photos / name for name in COLOURS for _ in range(2)]
     reference = photos.parent / "reference"
     for number, folder in enumerate(many):
@@ -149,13 +160,52 @@ def test_a_rejected_version_is_not_promoted_by_mistake(
     for path in models:
         run("register", str(path))
     run("reject", "2", "--reason", "green is blue")
-    words = ["models", "promote", "2", "--name", scope.name, "--port", str(cloud.port)]
-    refused = CliRunner().invoke(snapshelf, words)
-    assert refused.exit_code == 1
-    assert "version 2 of registered was rejected" in str(refused.exception)
+    for doing in (["promote", "2"], ["try", "2", "--share", "5"]):
+        words = ["models", *doing, "--name", scope.name, "--port", str(cloud.port)]
+        refused = CliRunner().invoke(snapshelf, words)
+        assert refused.exit_code == 1
+        assert "version 2 of registered was rejected" in str(refused.exception)
     run("approve", "2")
-    run("promote", "2")
+    run("promote", "2", "--other-categories")
+    words = ["models", "reject", "2", "--name", scope.name, "--port", str(cloud.port)]
+    assert "version 2 still answers" in CliRunner().invoke(snapshelf, words).stderr
+    run("approve", "2")
     run("rollback")
+
+
+def test_a_version_of_other_categories_does_not_answer_by_mistake(
+    scope: Scope, cloud: launch.CloudInfo, run: Callable[..., str], models: list[Path]
+) -> None:
+    """Old clients know categories by number: here 1 is green, there blue."""
+    for path in models:
+        run("register", str(path))
+    for doing in (["promote", "2"], ["try", "2"]):
+        words = ["models", *doing, "--name", scope.name, "--port", str(cloud.port)]
+        refused = CliRunner().invoke(snapshelf, words)
+        assert refused.exit_code == 1
+        assert "the same in another order" in str(refused.exception)
+    assert answering(run) == [(1, 1.0, False)]
+
+
+def test_a_deployments_addresses_are_told_without_changing_it(
+    scope: Scope, cloud: launch.CloudInfo
+) -> None:
+    """One value for a script, or everything as JSON."""
+    where = ["--name", scope.name, "--port", str(cloud.port)]
+    told = CliRunner().invoke(snapshelf, ["describe", *where, "--only", "api_url"]).stdout
+    document = json.loads(CliRunner().invoke(snapshelf, ["describe", *where, "--json"]).stdout)
+    assert told == f"{document['api_url']}\n"
+    assert told.startswith(cloud.endpoint_url)
+    absent = CliRunner().invoke(snapshelf, ["describe", "--name", "nowhere", *where[2:]])
+    assert absent.exit_code == 1
+
+
+def test_a_note_is_one_line(cloud: launch.CloudInfo, models: list[Path]) -> None:
+    """SageMaker would refuse it in words of its own, behind the upload."""
+    words = ["models", "register", str(models[0]), "--note", "two\nlines"]
+    refused = CliRunner().invoke(snapshelf, [*words, "--port", str(cloud.port)])
+    assert refused.exit_code == 2
+    assert "expected one line of 1,024 at most" in refused.output
 
 
 def test_destroying_a_deployment_takes_its_versions_along(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-ON_A_PORT = "deploy|destroy|classify|models|batch|up"
+ON_A_PORT = "deploy|describe|destroy|classify|models|batch|up"
 """Commands that are told where the test's own cloud is."""
 PHOTOS = {"train": 12, "test": 3}
 SHAPES = {

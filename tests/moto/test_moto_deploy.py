@@ -182,7 +182,7 @@ def test_new_artifact_comes_into_service(standing: Scope, options: DeployOptions
     assert actions["endpoint"] is Action.CHANGE
     assert actions["function"] is actions["REST API"] is Action.KEEP
     after = describe_deployment("shelf", standing.target)
-    assert after.model_version != before.model_version
+    assert after.artifact != before.artifact
     assert after.api_url == before.api_url
 
 

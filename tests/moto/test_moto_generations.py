@@ -137,7 +137,7 @@ def test_function_with_the_model_needs_no_endpoint(
     made = deploy("shelf", scope.target, lambda_only, ignore)
     assert standing(scope) == (set(), set(), 0)
     assert (made.endpoint_name, made.endpoint_status) == (None, None)
-    assert made.model_version == hashlib.sha256(lambda_only.artifact.read_bytes()).hexdigest()[:12]
+    assert made.artifact == hashlib.sha256(lambda_only.artifact.read_bytes()).hexdigest()[:12]
     policy = scope.client("iam").get_role_policy(
         RoleName=scope.lambda_role, PolicyName="least-privilege"
     )

@@ -224,6 +224,19 @@ def test_versions_that_are_tried_and_promoted_are_captured_as_before(
     assert written == [f"arn:aws:s3:::{scope.artifact_bucket}/captured/*"]
 
 
+def test_the_way_back_from_a_trial_in_place_of_a_trial_is_to_neither(
+    standing: Traffic, tmp_path: Path
+) -> None:
+    """What answered alone before both is what `rollback` leads to."""
+    before = digits(standing)
+    standing.try_out(artifact(tmp_path, "second"), 1.0, ignore, shadow=True)
+    standing.try_out(artifact(tmp_path, "third"), 0.2, ignore, shadow=False)
+    standing.promote(artifact(tmp_path, "third"), ignore)
+    assert [share.digits for share in standing.previous()] == [before[0][1]]
+    standing.rollback(ignore)
+    assert digits(standing) == before
+
+
 def test_capture_that_is_no_longer_wanted_ends_with_the_next_deployment(
     scope: Scope, options: DeployOptions
 ) -> None:

@@ -59,10 +59,16 @@ def test_bundle_depends_on_content_alone(tmp_path: Path) -> None:
     assert first.package.parent.name == second.package.parent.name
     with zipfile.ZipFile(first.package) as archive:
         assert archive.namelist() == [
+            "__pycache__/app.cpython-311.pyc",
             "app.py",
             "chalice/__init__.py",
+            "chalice/__pycache__/__init__.cpython-311.pyc",
+            "chalice/__pycache__/app.cpython-311.pyc",
             "chalice/app.py",
             "chalicelib/__init__.py",
+            "chalicelib/__pycache__/__init__.cpython-311.pyc",
+            "chalicelib/__pycache__/a.cpython-311.pyc",
+            "chalicelib/__pycache__/b.cpython-311.pyc",
             "chalicelib/a.py",
             "chalicelib/b.py",
         ]

@@ -18,9 +18,9 @@ import pytest
 from lambda_events import LAMBDA_FN, Reply, gateway_event
 
 ROOT = LAMBDA_FN.parent
-LAMBDA_PYTHON = ROOT / ".venv/lambda-runtime/bin/python"
+LAMBDA_PYTHON = Path(sys.prefix, "lambda-runtime/bin/python")
 CHALICE = Path(sys.executable).with_name("chalice")
-ALLOWED = {"boto3", "botocore", "chalice", "chalicelib"} | {
+ALLOWED = {"botocore", "chalice", "chalicelib"} | {
     "mypy_boto3_s3",  # types, for checkers alone
     "mypy_boto3_sagemaker_runtime",
 }
@@ -72,7 +72,7 @@ def test_the_contracts_are_the_projects_own_byte_for_byte():
 
 @pytest.mark.parametrize("path", sorted(LAMBDA_FN.rglob("*.py")), ids=lambda path: path.name)
 def test_only_the_runtimes_own_packages_are_imported(path):
-    """Neither the project's other rooms, nor Pillow, nor NumPy."""
+    """Neither the project's other rooms, nor Pillow, nor NumPy; nor boto3, which takes its time."""
     imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -136,6 +136,10 @@ def run_in_lambda(task, event):
             "PATH": os.defpath,
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
             "AWS_LAMBDA_FUNCTION_NAME": "snapshelf-api",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
             "ENDPOINT_NAME": "shelf",
         },
         stdout=subprocess.PIPE,
@@ -154,17 +158,63 @@ def run_in_lambda(task, event):
     return server.answer, output
 
 
-def test_the_bundle_answers_under_lambdas_own_runtime(bundle, tmp_path):
-    """Unpacked and alone, it answers a photo that is none, and logs one line of JSON about it."""
+@pytest.fixture(scope="module")
+def task(bundle, tmp_path_factory):
+    """The folder that Lambda makes of the bundle."""
     if not LAMBDA_PYTHON.exists():
         pytest.skip("scripts/install has not made .venv/lambda-runtime")
+    folder = tmp_path_factory.mktemp("task")
     with zipfile.ZipFile(bundle / "deployment.zip") as archive:
-        archive.extractall(tmp_path)
+        archive.extractall(folder)
+    return folder
+
+
+def modules_at_start(task, **environment):
+    """What the function has imported before its first event."""
+    program = "import app, json, sys; print(json.dumps([*sys.modules]))"
+    command = [LAMBDA_PYTHON, "-B", "-c", program]
+    ended = subprocess.run(
+        command, cwd=task, env=environment, capture_output=True, text=True, check=True
+    )
+    return set(json.loads(ended.stdout))
+
+
+IN_LAMBDA = {
+    "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+
+
+def test_the_endpoints_client_is_opened_while_the_function_starts(task):
+    """With a whole processor, and before anyone waits: by botocore, without all of boto3."""
+    found = modules_at_start(task, **IN_LAMBDA, ENDPOINT_NAME="shelf")
+    assert "botocore.session" in found
+    assert not found & {"boto3", "s3transfer", "email.policy"}
+
+
+def test_a_function_that_holds_the_model_starts_without_a_client(task, tmp_path):
+    """Clients of AWS, and urllib3 below them, are no part of its cold start."""
+    (tmp_path / "own_program.py").write_text("def open_model(folder, threads): return None\n")
+    found = modules_at_start(
+        task,
+        **IN_LAMBDA,
+        MODEL_PROGRAM="own_program",
+        MODEL_FOLDER="model",
+        PYTHONPATH=str(tmp_path),
+    )
+    assert "own_program" in found
+    assert not found & {"boto3", "botocore.session", "botocore.config", "urllib3.poolmanager"}
+
+
+def test_the_bundle_answers_under_lambdas_own_runtime(task):
+    """Unpacked and alone, it answers a photo that is none, and logs one line of JSON about it."""
     event = gateway_event(
         "POST", "/classify", body=b"\0" * 9, headers={"Content-Type": "image/png"}
     )
 
-    answer, output = run_in_lambda(tmp_path, event)
+    answer, output = run_in_lambda(task, event)
 
     reply = Reply(answer)
     assert (reply.status, reply.json["code"]) == (400, "unreadable_photo")

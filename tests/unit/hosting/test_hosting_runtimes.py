@@ -40,6 +40,13 @@ def test_both_libraries_compute_the_same_float32(artifact):
         np.testing.assert_allclose(one, other, atol=1e-4, err_msg=name)
 
 
+def test_threads_of_a_run_that_is_over_sleep(artifact):
+    """The core that ONNX Runtime's would keep busy between runs is the next photo's."""
+    network = open_runtime("onnxruntime-fp32", artifact, 2)
+    options = network._session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
 def test_threads_may_ask_openvino_at_once(artifact):
     """Each gets its own photo's answer."""
     runtime = open_runtime("openvino-fp32", artifact, threads=1)

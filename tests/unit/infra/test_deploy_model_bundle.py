@@ -12,6 +12,7 @@ import pytest
 
 from contracts import DeployError
 from infra.deploy import model_bundle
+from infra.deploy.bytecode import compile_module
 from infra.deploy.model_bundle import (
     LIBRARIES,
     ModelBundle,
@@ -49,7 +50,9 @@ def pack(folder: Path, names: tuple[str, ...], card: str = "{}") -> Path:
 def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in the place of the downloaded libraries."""
     folder = tmp_path / "libraries"
-    for name in ("numpy/__init__.py", "numpy/core.pyi", "numpy/tests/test_all.py", "bin/f2py"):
+    kept = ("numpy/__init__.py", "numpy/tools/__init__.py")
+    unused = ("numpy/core.pyi", "numpy/tests/test_all.py", "bin/f2py", "onnxruntime/tools/a.py")
+    for name in (*kept, *unused):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     monkeypatch.setattr(model_bundle, "install_libraries", lambda _: folder)
@@ -59,16 +62,19 @@ def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_zip_holds_api_program_libraries_and_model(
     chalice_zip: Path, artifact: Path, libraries: Path, tmp_path: Path
 ) -> None:
-    """Neither the artifact's other files, nor the libraries' tests, stubs and programs."""
+    """Neither the artifact's other files, nor the libraries' tests, stubs, programs and tools."""
     built = build_model_bundle(chalice_zip, artifact, tmp_path / "build")
     with zipfile.ZipFile(built.package) as archive:
         names = set(archive.namelist())
+    modules = find_modules(FUNCTION_PROGRAM)
     assert names == {
         "app.py",
         "numpy/__init__.py",
+        "numpy/tools/__init__.py",
         "model/model.onnx",
         "model/model-card.json",
-        *find_modules(FUNCTION_PROGRAM),
+        *modules,
+        *(compile_module(name, b"")[0] for name in modules),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.local import routes, website
+from infra.local import routes, visitors, website
 
 SCOPE = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{}/aws4_request, SignedHeaders=host"
 
@@ -41,7 +41,7 @@ def test_an_unsigned_request_names_none(authorization: str) -> None:
 )
 def test_a_foreign_pages_origin_is_told_from_ours(origin: str, own: bool) -> None:
     """Loopback's names are ours; what only looks like them is not."""
-    assert routes._is_own_origin(origin) is own
+    assert visitors.is_own_origin(origin) is own
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,30 @@ def test_a_foreign_pages_origin_is_told_from_ours(origin: str, own: bool) -> Non
 def test_a_website_host_names_its_bucket(host: str, bucket: str | None) -> None:
     """In both of AWS's spellings of the region, or without one."""
     assert website.bucket_of(host) == bucket
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("", True),
+        ("localhost:4566", True),
+        ("LOCALHOST", True),
+        ("127.0.0.1:4566", True),
+        ("[::1]:4566", True),
+        ("192.168.1.20:4566", True),
+        ("shop.s3-website.localhost:4566", True),
+        ("s3.localhost.localstack.cloud:4566", True),
+        ("shop.s3.eu-west-1.amazonaws.com", True),
+        ("host.docker.internal:4566", True),
+        ("evil.example:4566", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("evil.example.", False),
+        ("localhost:4566@evil.example", False),
+        ("a b", False),
+        ("[::1", False),
+    ],
+)
+def test_a_host_that_a_stranger_may_have_rebound_is_told_from_ours(host: str, known: bool) -> None:
+    """An address cannot be rebound, nor can names that resolvers and AWS keep to themselves."""
+    assert visitors.is_known_host(host) is known

@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from chalicelib.contracts import SnapshelfError
-from chalicelib.endpoint import CLIENT_CONFIG, LONGEST_WAITS, Endpoint
+from chalicelib.endpoint import CLIENT_SETTINGS, LONGEST_WAITS, Endpoint
 from chalicelib.photo_request import Photo
 from lambda_events import photo_bytes
 
@@ -139,8 +139,8 @@ def test_no_answer_is_unavailable_or_too_slow(raised, status, code, where):
 
 def test_every_attempt_ends_before_the_gateway_gives_up():
     """Past 29 s API Gateway answers 504 in its own words."""
-    attempts = CLIENT_CONFIG.retries["total_max_attempts"]
-    longest = attempts * (CLIENT_CONFIG.connect_timeout + CLIENT_CONFIG.read_timeout)
+    attempts = CLIENT_SETTINGS["retries"]["total_max_attempts"]
+    longest = attempts * (CLIENT_SETTINGS["connect_timeout"] + CLIENT_SETTINGS["read_timeout"])
     assert attempts > 1
     assert longest + LONGEST_WAITS < GATEWAY_SECONDS
 

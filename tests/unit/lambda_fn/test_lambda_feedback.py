@@ -213,10 +213,10 @@ def test_an_answer_is_given_though_its_photo_cannot_be_kept(
 
 def test_asking_and_keeping_end_before_the_gateway_gives_up():
     """Past 29 s API Gateway would answer 504 in its own words."""
-    asking, keeping = endpoints.CLIENT_CONFIG, photo_store.CLIENT_CONFIG
+    asking, keeping = endpoints.CLIENT_SETTINGS, photo_store.CLIENT_SETTINGS
     seconds = [
-        config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
-        for config in (asking, keeping)
+        each["retries"]["total_max_attempts"] * (each["connect_timeout"] + each["read_timeout"])
+        for each in (asking, keeping)
     ]
     assert seconds[1] + 1 == photo_store.LONGEST_SECONDS
     assert seconds[0] + photo_store.LONGEST_SECONDS < GATEWAY_SECONDS

@@ -10,7 +10,7 @@ import numpy as np
 from contracts import PhotoError
 from photo import prepare_stored_photo
 from recordio_prep.catalog import Catalog, joined
-from recordio_prep.encode import perceptual_hash
+from recordio_prep.perceptual_hash import perceptual_hashes
 
 
 @dataclass
@@ -76,7 +76,7 @@ def describe(data, size):
     detail = float(pixels.std(axis=0).max())
     digest = hashlib.sha256(data).digest()
     payload = encoded(prepared, "JPEG", quality=95)
-    return (digest, form, *dimensions, perceptual_hash(prepared), detail, *sums), payload
+    return (digest, form, *dimensions, *perceptual_hashes([prepared]), detail, *sums), payload
 
 
 def encoded(image, form="PNG", **options):

@@ -39,10 +39,15 @@ def model(tmp_path_factory):
     return write_small_artifact(tmp_path_factory.mktemp("model"), IDS, TREE)
 
 
-def run(model, products, out, *more):
-    """`snapshelf products --json`."""
-    words = ["products", str(model), str(products), "--out", str(out), "--json", *more]
-    done = CliRunner().invoke(snapshelf, words, catch_exceptions=False)
+def invoke(model, products, out):
+    """`snapshelf products --json`, however it ends."""
+    words = ["products", str(model), str(products), "--out", str(out), "--json"]
+    return CliRunner().invoke(snapshelf, words)
+
+
+def run(model, products, out):
+    """What `snapshelf products --json` prints."""
+    done = invoke(model, products, out)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -98,9 +103,12 @@ def test_what_cannot_be_read_is_listed_and_loses_nobody_else(model, tmp_path):
     damaged[4] = 0x7E  # a type that BSON has not
     documents = [good, none, bytes(damaged), product(4, picture(GREEN))]
     (tmp_path / "test.bson").write_bytes(b"".join(documents))
-    result = run(model, tmp_path / "test.bson", tmp_path / "out.csv")
+    done = invoke(model, tmp_path / "test.bson", tmp_path / "out.csv")
+    result = json.loads(done.stdout)
     assert table(tmp_path / "out.csv")[1:] == [["1", IDS[0]], ["2", ""], ["4", IDS[1]]]
-    assert (result["products"], result["unanswered"]) == (3, 2)
+    assert (result["products"], result["unanswered"], result["lost"]) == (3, 2, 1)
+    assert done.exit_code == 1
+    assert "1 documents are damaged or cut off" in done.exception.message
     problems = table(tmp_path / "out.csv.problems.csv")[1:]
     assert [name for name, _ in problems] == ["1", "2", "2", f"test.bson@{len(good) + len(none)}"]
     assert problems[0][1].startswith("photo 0: ")
@@ -157,12 +165,12 @@ def test_a_model_of_other_categories_is_refused(tmp_path):
         CliRunner().invoke(snapshelf, words, catch_exceptions=False)
 
 
-def test_a_folder_that_is_not_there_is_told(model, tmp_path):
+def test_a_folder_that_cannot_be_made_is_told(model, tmp_path):
     """Before anything is asked."""
     (tmp_path / "test.bson").write_bytes(product(1, picture(RED)))
-    out = tmp_path / "nowhere" / "out.csv"
+    out = tmp_path / "test.bson" / "out.csv"
     words = ["products", str(model), str(tmp_path / "test.bson"), "--out", str(out)]
-    with pytest.raises(DatasetError, match="No such file or directory"):
+    with pytest.raises(DatasetError, match=r"test.bson: (File exists|Not a directory)"):
         CliRunner().invoke(snapshelf, words, catch_exceptions=False)
 
 
@@ -176,3 +184,24 @@ def test_a_device_is_not_replaced_by_a_file(model, tmp_path):
     assert refused.exit_code == 2
     assert "is a device or a pipe, expected a plain file" in refused.output
     assert pipe.is_fifo()
+
+
+def test_a_file_that_was_cut_off_is_no_success(model, tmp_path):
+    """The table that there is lacks products, so the exit code says so."""
+    whole = b"".join(product(n, picture(RED)) for n in range(4))
+    (tmp_path / "cut.bson").write_bytes(whole[:-40])
+    done = invoke(model, tmp_path / "cut.bson", tmp_path / "new" / "out.csv")
+    assert done.exit_code == 1
+    assert "cut.bson: 1 documents are damaged or cut off" in done.exception.message
+    assert len(table(tmp_path / "new" / "out.csv")) == 1 + 3
+
+
+@pytest.mark.parametrize("content", [b"", b"_id,category_id\n"])
+def test_a_file_without_products_leaves_no_table(model, tmp_path, content):
+    """Empty, or no BSON at all."""
+    (tmp_path / "none.bson").write_bytes(content)
+    done = invoke(model, tmp_path / "none.bson", tmp_path / "out.csv")
+    assert done.exit_code == 1
+    assert isinstance(done.exception, DatasetError)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names <= {"none.bson", "out.csv.problems.csv"}

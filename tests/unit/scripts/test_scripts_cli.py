@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from infra.local import launch
+from scripts import cli
 from scripts.cli import COMMANDS, SUMMARIES, go_straight_to_this_machine
 
 PROJECT = Path(__file__).parents[3]
@@ -60,3 +63,15 @@ def test_a_proxy_is_kept_out_of_the_talk_with_this_machine() -> None:
         "NO_PROXY": "example.org,127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
     }
+
+
+def test_a_folder_without_a_cloud_names_the_port_of_anothers(tmp_path, monkeypatch):
+    """Whoever asks in the wrong folder is not told that nothing runs."""
+    monkeypatch.setattr(launch, "answers", lambda port: port == 4566)
+    state = ["--state", str(tmp_path / "none")]
+    told = CliRunner().invoke(cli.snapshelf, ["status", *state])
+    assert told.exit_code == 1
+    assert "another folder is on port 4566" in told.stdout
+    assert (
+        "name its folder by --state" in CliRunner().invoke(cli.snapshelf, ["down", *state]).stdout
+    )
