@@ -58,6 +58,19 @@ LITE0 = ("--pretrained", "efficientnet-lite0", "head_start=1", "augmentation_typ
 HEAD = (*LITE0, "--epochs", "1", "freeze_epochs=1", "learning_rate=0.001")
 """What was learnt elsewhere is kept, and a regression on top of it."""
 
+LITE2_MEANS = (
+    "--pretrained",
+    "efficientnet-lite2",
+    "head_start=1",
+    "head_rule=means",
+    "--epochs",
+    "1",
+    "freeze_epochs=1",
+    "epoch_photos=32",
+    "learning_rate=0",
+)
+"""What was learnt elsewhere is kept, and each category's mean direction on top of it."""
+
 HEAD_LONGER = (*LITE0, "--epochs", "3", "freeze_epochs=3", "learning_rate=0.001")
 
 FINE = (
@@ -127,6 +140,30 @@ RECIPES = {
         fashion("1"),
         (
             "--network",
+            "resnet9-w24",
+            "--epochs",
+            "13",
+            "image_shape=1,28,28",
+            "picture_sizes=20:7,24:2,28:4",
+            "mini_batch_size=128",
+            "optimizer=nag",
+            "learning_rate=0.2",
+            "lr_schedule=polynomial",
+            "lr_power=1",
+            "warmup_epochs=2",
+            "weight_decay=0.0005",
+            "weight_average=0.998",
+            "label_smoothing=0.1",
+            "padding=2",
+            "mirror=1",
+            "random_erasing=0.25",
+        ),
+    ),
+    "fashion-resnet20": Recipe(
+        FASHION_MNIST,
+        fashion("1"),
+        (
+            "--network",
             "resnet20",
             "--epochs",
             "24",
@@ -145,6 +182,8 @@ RECIPES = {
     "olx5-constant": Recipe(OLX, OLX_TEST, (*MARKETPLACE, "lr_schedule=constant")),
     "olx5-head": Recipe(OLX, OLX_TEST, HEAD),
     "olx5-head-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), HEAD),
+    "olx5-means-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), LITE2_MEANS),
+    "olx5-means-224": Recipe(OLX, (*OLX_TEST, "--size", "224"), LITE2_MEANS),
     "olx5-transfer": Recipe(OLX, OLX_TEST, FINE),
     "olx5-transfer-160": Recipe(OLX, (*OLX_TEST, "--size", "160"), FINE),
     "clothing10-head": Recipe(CLOTHES, CLOTHES_TEST, HEAD),

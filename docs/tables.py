@@ -32,6 +32,7 @@ _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.D
 _FAMILY_FACTS = {
     "resnet18": (224, 3, "He et al. 2015; MXNet's model zoo, v1"),
     "resnet20": (32, 3, "He et al. 2015, section 4.2, option A"),
+    "resnet9": (32, 3, "Page 2018 (DAWNBench); w: channels of its first layer, 64 as published"),
     "refund_cnn": (28, 1, "the refund department's, for Fashion-MNIST"),
     "contest_cnn": (28, 1, "the contest's, for Fashion-MNIST"),
     "inception_v3": (299, 3, "Szegedy et al. 2015, as Keras has it"),

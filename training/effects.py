@@ -102,12 +102,18 @@ AMONG_SETTINGS: tuple[Condition, ...] = (
         ),
         "without more epochs than early_stopping_min_epochs and early_stopping_patience",
     ),
+    _with_flag("head_rule", "head_start"),
     _with_flag("use_weighted_loss", "multi_label"),
     _with_flag("top_k", "multi_label", is_set=False),
     Condition(
         ("class_weights",),
         lambda settings, _: not settings.multi_label,
         "beside multi_label=1, whose classes use_weighted_loss=1 weighs",
+    ),
+    Condition(
+        ("mirror",),
+        lambda settings, _: settings.augmentation_type == "none",
+        "beside augmentation_type, each of which mirrors",
     ),
     _with("focal_gamma", "loss", "focal"),
     Condition(("num_layers",), lambda settings, _: not settings.network, "beside network"),

@@ -11,6 +11,7 @@ import numpy as np
 
 from contracts import TrainingError
 from training import checks
+from training.averaging import WeightAverage
 from training.cluster import DIST_ASYNC, Cluster
 from training.evaluate import outputs
 from training.head_start import start_head
@@ -92,9 +93,11 @@ class Fit:
         self._trainer = make_trainer(network, settings, self._cluster, self._steps)
         loss = Loss(settings, inputs.train.labels, inputs.classes)
         self._stepper = Stepper(network, self._trainer, loss, settings, self._cluster)
+        self._average = WeightAverage(network, settings.weight_average)
         self._snapshots = Snapshots(
             network,
             self._trainer,
+            self._average,
             folder,
             identity,
             has_memory=self._cluster.kvstore_kind != DIST_ASYNC,
@@ -142,7 +145,8 @@ class Fit:
             if not self._train_epoch(progress.epoch):
                 self._save()
                 break
-            ended = self._end_epoch(progress.epoch)
+            with self._average.in_place():
+                ended = self._end_epoch(progress.epoch)
             self._save()
             if not ended:
                 break
@@ -204,6 +208,7 @@ class Fit:
         position = progress.epoch + progress.batch / self._steps
         self._rate = learning_rate(self._settings, position, scores(self.history))
         progress.seen(self._stepper.step(batch, self._rate, (progress.epoch, progress.batch)))
+        self._average.follow(progress.epoch * self._steps + progress.batch)
 
     def _end_epoch(self, number: int) -> bool:
         """Validate and keep the epoch; False where somebody asks to stop before that is done."""
@@ -281,6 +286,7 @@ class Fit:
             inputs.preparation,
             settings.image_shape[1],
             seed=settings.seed,
+            rule=settings.head_rule,
             balanced="balanced" in (settings.class_weights, settings.sampling),
             should_stop=self._should_stop,
         )

@@ -32,6 +32,7 @@ LR_SCHEDULES = (
     "cyclical_exponential",
     "plateau",
 )
+HEAD_RULES = ("regression", "means")
 HEADS = ("pool", "flatten", "conv")
 LOSSES = ("cross_entropy", "focal")
 SAMPLINGS = ("natural", "balanced")
@@ -40,7 +41,10 @@ WEIGHTINGS = ("none", "balanced")
 MAX_SEED = 2**30
 COLOURS = (1, 3)
 SIZES = range(28, 1025)
-"""Sides of a picture, in pixels, that the networks take."""
+"""Sides of a picture, in pixels, that models are made for."""
+
+EARLIER_SIZES = range(8, 1025)
+"""Sides in the first epochs; the network has the last word on them."""
 
 _PLENTY = 1e6
 
@@ -128,7 +132,10 @@ class Hyperparameters:
     )
     frozen_layers: int = _own.whole(0, 0, "Layers, from the first, that keep their weights.")
     freeze_epochs: int = _own.whole(0, 0, "Epochs in which only the head is trained.")
-    head_start: bool = _own.flag("A logistic regression is what the head begins with.")
+    head_start: bool = _own.flag("The head begins with what it can learn at once.")
+    head_rule: str = _own.choice(
+        "regression", HEAD_RULES, "Of `head_start`: what the head begins as."
+    )
     body_lr_factor: float = _own.number(1.0, "Learning rate of all but the head, as a share.")
     freeze_statistics: bool = _own.flag("Batch norms keep the statistics that they came with.")
     lr_schedule: str = _own.choice("exponential", LR_SCHEDULES, "How the learning rate changes.")
@@ -140,11 +147,20 @@ class Hyperparameters:
     warmup_epochs: float = _own.number(0.0, "In which the rate rises from 0.", high=_PLENTY)
     label_smoothing: float = _own.number(0.0, "Share of a label spread over all classes.", high=0.9)
     mixup: float = _own.number(0.0, "Alpha of the beta distribution that blends photos.", high=10)
+    weight_average: float = _own.number(
+        0.0,
+        "Share of the weights' running average that a step leaves; the average is the model.",
+        high=0.9999,
+    )
     loss: str = _own.choice("cross_entropy", LOSSES, "What is made small.")
     focal_gamma: float = _own.number(2.0, "Of `focal`: how little easy photos count.", high=10)
     class_weights: str = _own.choice("none", WEIGHTINGS, "`balanced`: rare classes count more.")
     sampling: str = _own.choice("natural", SAMPLINGS, "`balanced`: all classes equally often.")
     min_area: float = _own.number(0.0, "Smallest share of a photo that `crop` leaves; 0: a half.")
+    padding: int = _own.whole(
+        0, 0, "Pixels of its own reflection around a photo that a crop may reach into.", high=64
+    )
+    mirror: bool = _own.flag("Every other photo is mirrored, as `crop` does.")
     colour_jitter: float = _own.number(0.0, "Largest change of brightness, contrast, saturation.")
     rotation: float = _own.number(0.0, "Largest turn, in degrees.", high=180)
     random_erasing: float = _own.number(0.0, "Probability that a part of a photo is blotted out.")
@@ -188,7 +204,7 @@ class Hyperparameters:
         if not self.picture_sizes:
             return
         total = sum(epochs for _, epochs in self.picture_sizes)
-        in_range = all(size in SIZES and epochs > 0 for size, epochs in self.picture_sizes)
+        in_range = all(size in EARLIER_SIZES and epochs > 0 for size, epochs in self.picture_sizes)
         if not in_range or total != self.epochs or self.picture_sizes[-1][0] != height:
             raise out_of_range(
                 "picture_sizes",
@@ -199,13 +215,13 @@ class Hyperparameters:
 
     def _joint_rules(self) -> tuple[tuple[str, bool, str], ...]:
         """What one setting asks of another: (name, whether it holds, what is expected)."""
-        smallest, size = min(self.sizes), self.image_shape[1]
+        size = self.image_shape[1]
         steps = self.lr_scheduler_step
         return (
             (
                 "stem_pooling",
-                smallest // self.stem_pooling >= min(SIZES),
-                f"1, or as much as leaves {min(SIZES)} of the picture's {smallest} pixels",
+                size // self.stem_pooling >= min(SIZES),
+                f"1, or as much as leaves {min(SIZES)} of the picture's {size} pixels",
             ),
             ("resize", not 0 < self.resize < size, f"{size} or more, or none"),
             (

@@ -173,6 +173,8 @@ def _augmentation(settings: Hyperparameters) -> Augmentation:
     """The built-in algorithm's ranges, and what the job adds to them."""
     return Augmentation.of(settings.augmentation_type).with_more(
         min_area=settings.min_area or None,
+        padding=settings.padding or None,
+        mirror=settings.mirror or None,
         rotate=settings.rotation or None,
         brightness=settings.colour_jitter or None,
         contrast=settings.colour_jitter or None,

@@ -17,6 +17,8 @@ from training.progress import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from training.averaging import WeightAverage
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,16 +28,25 @@ class Snapshots:
     Args:
         network: initialised.
         trainer: of its parameters.
+        average: of its weights.
         folder: where the checkpoints are kept.
         identity: of settings and photos.
         has_memory: whether the optimizer's memory is here; with dist_async only servers have it.
     """
 
     def __init__(
-        self, network: Any, trainer: Any, folder: Path, identity: str, *, has_memory: bool
+        self,
+        network: Any,
+        trainer: Any,
+        average: WeightAverage,
+        folder: Path,
+        identity: str,
+        *,
+        has_memory: bool,
     ) -> None:
         self._network = network
         self._trainer = trainer
+        self._average = average
         self._folder = folder
         self._identity = identity
         self._has_memory = has_memory
@@ -48,6 +59,7 @@ class Snapshots:
     def save(self, progress: Progress, best: dict[str, Any]) -> None:
         """Write where the training stands; `best` are the best weights so far, by name."""
         arrays = _named("weights", self.weights()) | _named("best", best)
+        arrays |= _named("average", self._average.arrays())
         counts: dict[str, Any] = {}
         if self._has_memory:
             remembered, counts = memory(self._trainer)
@@ -75,6 +87,7 @@ class Snapshots:
         weights = _under("weights", found.arrays)
         for name, parameter in self._network.collect_params().items():
             parameter.set_data(mx.nd.array(weights[name]))
+        self._average.restore(_under("average", found.arrays))
         if counts := found.state["optimizer"]:
             restore_memory(self._trainer, _under("memory", found.arrays), counts)
         logger.info("Going on from epoch %d, batch %d", found.epoch, found.batch)

@@ -71,7 +71,7 @@ def make_start(settings: Hyperparameters, classes: int, environment: Environment
             raise
         raise TrainingError(
             f"hyperparameter use_pretrained_model=1: no weights come with {address}",
-            hint="name them, pretrained=FILE or URL; weights come with efficientnet-lite0",
+            hint="name them, pretrained=FILE or URL; weights come with efficientnet-lite0 to 2",
         ) from error
     return _transferred(origin, settings, classes)
 

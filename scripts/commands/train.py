@@ -31,7 +31,7 @@ from scripts.training_process import REPORT_FOLDER, tell_log, train
 @click.option(
     "--pretrained",
     metavar="NAME|FILE|URL",
-    help="Weights to start from: efficientnet-lite0, or a .pth, .safetensors or .params file.",
+    help="Weights to start from: efficientnet-lite0 to 2, or a .pth, .safetensors or .params file.",
 )
 @click.option(
     "--model",

@@ -151,13 +151,37 @@ def _cropped(image: Image.Image, size: int, ranges: Augmentation, draw: Draw) ->
     stretch = math.exp(_either_side(draw.aspect, math.log1p(ranges.max_aspect)) / 2)
     width = min(1.0, math.sqrt(area) * stretch) * image.width
     height = min(1.0, math.sqrt(area) / stretch) * image.height
+    if ranges.padding:
+        image = _padded(image, ranges.padding)
+    if (width, height) == (size, size):
+        return _cut(image, size, draw)
     left, upper = draw.left * (image.width - width), draw.upper * (image.height - height)
-    if (width, height) == image.size == (size, size):
-        return image
     # Where it shrinks, every pixel counts once and none aliases; where it grows, none is repeated.
     enlarges = width < size or height < size
     filter_ = Image.Resampling.BILINEAR if enlarges else Image.Resampling.BOX
     return image.resize((size, size), filter_, (left, upper, left + width, upper + height))
+
+
+def _padded(image: Image.Image, padding: int) -> Image.Image:
+    """With its own reflection on each side, the edge's pixels once."""
+    index = _reflection(image.width, padding)
+    return Image.fromarray(np.asarray(image)[index][:, index])
+
+
+@functools.cache
+def _reflection(side: int, padding: int) -> Any:
+    return np.pad(np.arange(side), padding, mode="reflect")
+
+
+def _cut(image: Image.Image, size: int, draw: Draw) -> Image.Image:
+    """At whole pixels: what is not scaled stays as sharp as it was."""
+    left, upper = _step(draw.left, image.width - size), _step(draw.upper, image.height - size)
+    return image.crop((left, upper, left + size, upper + size))
+
+
+def _step(value: float, last: int) -> int:
+    """One of 0 to `last`, each as likely as any other."""
+    return min(int(value * (last + 1)), last)
 
 
 def _hue_moved(image: Image.Image, ranges: Augmentation, draw: Draw) -> Image.Image:

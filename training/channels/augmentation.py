@@ -10,6 +10,7 @@ from contracts import TrainingError
 _CHANCES = ("grey", "blur", "degrade", "random_erasing")
 _LIMITS = {
     "max_aspect": 4.0,
+    "padding": 64,
     "rotate": 180.0,
     "shear": 1.0,
     "hue": 90.0,
@@ -28,6 +29,9 @@ class Augmentation:
     Attributes:
         min_area: The smallest crop's share of the picture, above 0 to 1; the largest is all of it.
         max_aspect: How far a crop's proportions go: 1 / (1 + x) to 1 + x, 0 to 4.
+        padding: Pixels by which a crop may reach beyond each side of the picture, where it finds
+            the picture's reflection, 0 to 64. A crop of the whole area is then moved by whole
+            pixels, and stays as sharp as it was.
         mirror: Whether every other photo is mirrored.
         rotate: Degrees to either side, 0 to 180.
         shear: Pixels sideways for a pixel of height, to either side, 0 to 1.
@@ -49,6 +53,7 @@ class Augmentation:
 
     min_area: float = 1.0
     max_aspect: float = 0.0
+    padding: int = 0
     mirror: bool = False
     rotate: float = 0.0
     shear: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contracts import TrainingError
-from training.networks import efficientnet, fashion_mnist, inception_v3, resnet, xception
+from training.networks import efficientnet, fashion_mnist, inception_v3, resnet, resnet9, xception
 
 if TYPE_CHECKING:
     from training.networks.family import Family
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 FAMILIES: tuple[Family, ...] = (
     resnet.LARGE_PICTURES,
     resnet.SMALL_PICTURES,
+    resnet9.FAMILY,
     fashion_mnist.REFUND,
     fashion_mnist.CONTEST,
     inception_v3.FAMILY,

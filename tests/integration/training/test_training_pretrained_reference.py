@@ -3,6 +3,7 @@
 Where this interpreter has no torch, SNAPSHELF_TORCH_PYTHON names one that has.
 """
 
+import functools
 import importlib.util
 import os
 import subprocess
@@ -20,10 +21,16 @@ from training.pretrained.weights_file import read_weights
 
 PROGRAM = Path(__file__).with_name("torch_reference.py")
 NETWORKS = {
-    "resnet18": lambda: vision.get_resnet(1, 18, classes=7),
-    "resnet34": lambda: vision.get_resnet(1, 34, classes=7),
-    "resnet50": lambda: vision.get_resnet(1, 50, classes=7),
-    "efficientnet-lite0": lambda: efficientnet("efficientnet-lite0", 7),
+    **{
+        f"resnet{layers}": functools.partial(vision.get_resnet, 1, layers, classes=7)
+        for layers in (18, 34, 50, 101, 152)
+    },
+    **{
+        f"efficientnet-lite{number}": functools.partial(
+            efficientnet, f"efficientnet-lite{number}", 7
+        )
+        for number in (0, 1, 2)
+    },
     "tf_efficientnet-b0": lambda: efficientnet("efficientnet-b0", 7),
     "efficientnet-b0": lambda: efficientnet("efficientnet-b0", 7),
     "torchvision-efficientnet-b0": lambda: efficientnet("efficientnet-b0", 7),

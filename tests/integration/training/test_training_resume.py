@@ -19,6 +19,8 @@ DRAWN = {
     "optimizer": "adam",
     "learning_rate": 0.001,
     "augmentation_type": "crop_color_transform",
+    "padding": 2,
+    "weight_average": 0.9,
     "mixup": 0.3,
     "random_erasing": 0.5,
     "sampling": "balanced",
@@ -26,7 +28,7 @@ DRAWN = {
     "lr_schedule": "plateau",
     "warmup_epochs": 1,
 }
-"""All that is drawn at random in a training."""
+"""All that is drawn at random in a training, and the average of its weights."""
 
 KINDS = {"plain": PLAIN, "drawn": DRAWN}
 

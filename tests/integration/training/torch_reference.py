@@ -16,6 +16,8 @@ from torch import nn
 from torch.nn import functional
 
 RESNETS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
+RESNETS |= {"resnet101": (3, 4, 23, 3), "resnet152": (3, 8, 36, 3)}
+BASIC = {"resnet18", "resnet34"}
 # repeats, kernel, stride, expansion, channels
 B0 = [(1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112)]
 B0 += [(4, 5, 2, 6, 192), (1, 3, 1, 6, 320)]
@@ -54,7 +56,7 @@ class ResNet(nn.Module):
 
     def __init__(self, name, classes):
         super().__init__()
-        bottleneck = name == "resnet50"
+        bottleneck = name not in BASIC
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         inputs = 64
@@ -111,14 +113,32 @@ ENDS = {
 FORMS = {
     # names, TensorFlow's padding, epsilon, squeeze-and-excitation
     "efficientnet-lite0": ("lukemelas", True, 1e-3, False),
+    "efficientnet-lite1": ("lukemelas", True, 1e-3, False),
+    "efficientnet-lite2": ("lukemelas", True, 1e-3, False),
     "tf_efficientnet-b0": ("timm", True, 1e-3, True),
     "efficientnet-b0": ("timm", False, 1e-5, True),
     "torchvision-efficientnet-b0": ("torchvision", False, 1e-5, True),
 }
 
 
+SCALES = {"efficientnet-lite1": (1.0, 1.1), "efficientnet-lite2": (1.1, 1.2)}
+"""Width and depth, as multiples of Lite0's; stem, head and the outer stages' depth stay."""
+
+
+def scaled_stages(name):
+    """Repeats, kernel, stride, expansion and channels of each stage."""
+    width, depth = SCALES.get(name, (1.0, 1.0))
+    stages = []
+    for stage, (repeats, *form, channels) in enumerate(B0):
+        outer = stage in (0, len(B0) - 1)
+        wide = int(channels * width + 4) // 8 * 8
+        wide += 8 * (wide < 0.9 * channels * width)
+        stages.append((repeats if outer else math.ceil(repeats * depth), *form, wide))
+    return stages
+
+
 class EfficientNet:
-    """EfficientNet-Lite0 or B0: its layers by published name, applied in order."""
+    """EfficientNet-Lite0 to 2 or B0: its layers by published name, applied in order."""
 
     def __init__(self, name, classes):
         self.whose, self.same, self.epsilon, self.squeezes = FORMS[name]
@@ -126,7 +146,7 @@ class EfficientNet:
         stem, norm, head, head_norm, output = ENDS[self.whose].split()
         self.add(stem, 3, 32, norm, kernel=3, stride=2)
         self.blocks, inputs = [], 32
-        for stage, (repeats, kernel, stride, expansion, channels) in enumerate(B0):
+        for stage, (repeats, kernel, stride, expansion, channels) in enumerate(scaled_stages(name)):
             for repeat in range(repeats):
                 step = 1 if repeat else stride
                 self.block(stage, repeat, inputs, (kernel, step, expansion, channels))
@@ -197,7 +217,7 @@ class EfficientNet:
 
 
 def main(name, folder):
-    """Write weights.pth, legacy.pth, bf16.pth and stages.npz."""
+    """Write weights.pth and stages.npz, and of the smallest ResNet every other form of file."""
     torch.manual_seed(3)
     network = ResNet(name, 7) if name in RESNETS else EfficientNet(name, 7)
     for each in network.modules():
@@ -212,6 +232,14 @@ def main(name, folder):
         stages = network(photo)
     state = network.state_dict()
     torch.save(state, folder / "weights.pth")
+    arrays = {str(number): stage.numpy() for number, stage in enumerate(stages)}
+    np.savez(folder / "stages.npz", photo=photo.numpy(), **arrays)
+    if name == "resnet18":
+        write_other_forms(state, folder)
+
+
+def write_other_forms(state, folder):
+    """Write legacy.pth, checkpoint.pth, bf16.pth and views.pth."""
     torch.save(state, folder / "legacy.pth", _use_new_zipfile_serialization=False)
     torch.save(
         {"epoch": 3, "state_dict": state, "optimizer": {"state": [torch.ones(4)]}},
@@ -220,8 +248,6 @@ def main(name, folder):
     torch.save({name: value.bfloat16() for name, value in state.items()}, folder / "bf16.pth")
     turned = torch.arange(24.0).reshape(2, 3, 4)
     torch.save({"view": turned.permute(2, 0, 1)[1:], "whole": turned}, folder / "views.pth")
-    arrays = {str(number): stage.numpy() for number, stage in enumerate(stages)}
-    np.savez(folder / "stages.npz", photo=photo.numpy(), **arrays)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def test_the_defaults_change_nothing(picture):
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Augmentation)])
 def test_every_range_changes_pictures(picture, name):
     """Each on its own, so that none is forgotten; and then it is not «nothing»."""
-    value = {"mirror": True, "min_area": 0.3}.get(name, 0.9)
+    value = {"mirror": True, "min_area": 0.3, "padding": 2}.get(name, 0.9)
     ranges = Augmentation(**{name: value * 30 if name in _STEPS else value})
     assert not ranges.changes_nothing
     found = [changed(picture, ranges, draw) for draw in draws(1, 0, 20)]
@@ -62,6 +62,7 @@ def test_every_range_changes_pictures(picture, name):
         ("grey", 1.01),
         ("hue", 91),
         ("max_aspect", -0.1),
+        ("padding", 65),
         ("contrast", float("nan")),
     ],
 )
@@ -108,6 +109,39 @@ def test_the_smallest_crop_is_where_it_was_drawn(picture):
     draw = MIDDLE._replace(area=0, left=1, upper=1)
     cut = changed(picture, Augmentation(min_area=0.25), draw, size=16)
     np.testing.assert_array_equal(cut, picture[16:, 16:])
+
+
+@pytest.mark.parametrize(
+    ("left", "upper", "rows", "columns"),
+    [
+        (0.0, 0.0, [3, 2, 1, 0], [3, 2, 1, 0]),
+        (0.5, 0.5, [0, 1, 2, 3], [0, 1, 2, 3]),
+        (1.0, 0.75, [2, 3, 4, 5], [3, 4, 5, 6]),
+    ],
+)
+def test_a_padded_picture_is_moved_by_whole_pixels(picture, left, upper, rows, columns):
+    """By up to 3 either way, its reflection where there was nothing, and not a pixel is blurred."""
+    draw = MIDDLE._replace(left=left, upper=upper)
+    found = changed(picture, Augmentation(padding=3), draw)
+    np.testing.assert_array_equal(found[:4, :4], picture[np.ix_(rows, columns)])
+
+
+def test_a_padded_picture_is_moved_to_every_place_alike(picture):
+    """Five places of each direction with 2 pixels, a fifth of the photos at each."""
+    found = [
+        changed(picture, Augmentation(padding=2), MIDDLE._replace(left=(number + 0.5) / 100))
+        for number in range(100)
+    ]
+    _, counts = np.unique(np.stack(found), axis=0, return_counts=True)
+    assert counts.tolist() == [20] * 5
+
+
+def test_a_crop_of_a_padded_picture_keeps_its_size(picture):
+    """A quarter of the picture's own area, from the outermost corner of the reflection."""
+    draw = MIDDLE._replace(area=0, left=1, upper=1)
+    cut = changed(picture, Augmentation(min_area=0.25, padding=4), draw, size=16)
+    whole = np.pad(picture, ((4, 4), (4, 4), (0, 0)), mode="reflect")
+    np.testing.assert_array_equal(cut, whole[-16:, -16:])
 
 
 def test_a_quarter_turn_is_a_quarter_turn(picture):

@@ -78,6 +78,8 @@ OWN = [
     ({"lr_patience": 3}, {}),
     ({"class_weights": "balanced"}, {"multi_label": 1}),
     ({"focal_gamma": 1}, {}),
+    ({"head_rule": "means"}, {}),
+    ({"mirror": 1}, {"augmentation_type": "crop"}),
     ({"pretrained": "efficientnet-lite0"}, {"use_pretrained_model": 0}),
     ({"body_lr_factor": 0.1}, {"freeze_epochs": 30, "pretrained": "efficientnet-lite0"}),
     ({"wanted_precision": 0.9}, {"threshold": 0.5}),

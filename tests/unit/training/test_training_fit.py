@@ -98,6 +98,7 @@ def after(batches):
         {"optimizer": "nag", "sampling": "balanced"},
         {"optimizer": "rmsprop", "learning_rate": 0.001, "lr_schedule": "plateau"},
         {"picture_sizes": ((28, 1), (28, 2)), "momentum": 0.0},
+        {"weight_average": 0.9},
     ],
 )
 def test_a_resumed_training_ends_at_the_same_weights(fit, changes):
@@ -111,6 +112,24 @@ def test_a_resumed_training_ends_at_the_same_weights(fit, changes):
         second = fit(folder=f"after {batches}", **changes)
         second.run()
         assert_same_training(second, whole)
+
+
+def test_the_average_of_the_weights_is_the_model(fit):
+    """Each epoch is measured by it, and it is what the best epoch leaves; training goes on without.
+
+    The steps, and so the losses that they find, are those of a training without an average.
+    """
+    plain, averaged = fit(folder="plain"), fit(folder="averaged", weight_average=0.9)
+    plain.run()
+    averaged.run()
+    assert [e.train_loss for e in averaged.history] == [e.train_loss for e in plain.history]
+    assert [e.validation_loss for e in averaged.history] != [
+        e.validation_loss for e in plain.history
+    ]
+    for name, value in weights(plain).items():
+        np.testing.assert_array_equal(weights(averaged)[name], value)
+    best = averaged.best_parameters
+    assert any((best[name] != plain.best_parameters[name]).any() for name in best)
 
 
 def assert_same_training(found, expected):
@@ -191,6 +210,17 @@ def test_a_head_start_fits_before_the_first_step(fit):
         "net_dense0_bias",
     }
     assert started.history[0].validation_accuracy > 0.9
+
+
+def test_a_head_start_by_means_ends_in_the_layer_too(fit):
+    """Another rule, other weights, and no bias."""
+    settings = {"pretrained": "x", "use_pretrained_model": True, "head_start": True}
+    started = fit(head_rule="means", learning_rate=0.0, **settings)
+    before = weights(started)
+    started.run()
+    after_ = weights(started)
+    assert (after_["net_dense0_weight"] != before["net_dense0_weight"]).all()
+    assert not after_["net_dense0_bias"].any()
 
 
 def test_a_resumed_training_has_no_second_head_start(fit, monkeypatch):

@@ -116,6 +116,8 @@ def test_every_augmentation_is_taken(name):
         ("top_k", "1", "an integer above 1"),
         ("label_smoothing", "1", "a number from 0 to 0.9"),
         ("rotation", "181", "a number from 0 to 180"),
+        ("padding", "65", "an integer from 0 to 64"),
+        ("weight_average", "1", "a number from 0 to 0.9999"),
         ("seed", "1073741824", "an integer from 0 to 1073741823"),
         ("image_shape", "3,112,96", "3,SIZE,SIZE"),
         ("image_shape", "3,27,27", "SIZE from 28 to 1024"),
@@ -188,7 +190,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 
 
 @pytest.mark.parametrize(
-    "pairs", ["28:4,56:2", "28:4,112:3", "27:4,112:2", "28:6,112:0", "28:-1,112:7"]
+    "pairs", ["28:4,56:2", "28:4,112:3", "7:4,112:2", "28:6,112:0", "28:-1,112:7"]
 )
 def test_picture_sizes_must_fill_the_epochs_and_end_at_the_full_size(pairs):
     """The last size is the endpoint's, the epochs add up, and each pair is in range."""
@@ -202,3 +204,9 @@ def test_each_epoch_has_its_picture_size():
     growing = {"picture_sizes": "28:2,112:1", "image_shape": "3,112,112", "epochs": "3"}
     assert plain.sizes == (28, 28, 28)
     assert Hyperparameters.parse(growing).sizes == (28, 28, 112)
+
+
+def test_the_first_epochs_may_have_smaller_pictures_than_a_model():
+    """A network for 28 pixels that takes 20 too begins there."""
+    growing = {"picture_sizes": "20:2,28:1", "image_shape": "1,28,28", "epochs": "3"}
+    assert Hyperparameters.parse(growing).sizes == (20, 20, 28)

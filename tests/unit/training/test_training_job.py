@@ -5,8 +5,10 @@ import json
 import pytest
 
 from contracts import TrainingError
+from training.channels import Augmentation
 from training.environment import Environment
-from training.job import train
+from training.hyperparameters import Hyperparameters
+from training.job import _augmentation, train
 
 
 @pytest.fixture
@@ -21,6 +23,14 @@ def run(job, tmp_path):
         return train(Environment(job.folder, "", 1), lambda: False)
 
     return start
+
+
+def test_pictures_are_moved_and_mirrored_as_asked_and_nothing_else():
+    """Without an augmentation_type; beside `crop` its own ranges stay."""
+    plain = _augmentation(Hyperparameters(padding=2, mirror=True))
+    assert plain == Augmentation(padding=2, mirror=True)
+    crop = _augmentation(Hyperparameters(augmentation_type="crop", padding=4))
+    assert crop == Augmentation(min_area=0.5, max_aspect=0.25, mirror=True, padding=4)
 
 
 def test_a_job_needs_a_train_channel(run):

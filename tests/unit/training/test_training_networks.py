@@ -73,6 +73,22 @@ def test_a_small_resnet_has_the_published_number_of_parameters(layers, published
     assert float(f"{trainable / 1e6:.2g}") == published
 
 
+def test_resnet9_has_the_published_number_of_parameters():
+    """6,573,120 (Page's own, whose last layer has no bias)."""
+    network = build("resnet9", 10, shape=(3, 32, 32))
+    assert count_parameters(network)[0] - 10 == 6_573_120
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("resnet9-w32", 1_646_122), ("resnet9-w24", 927_010)]
+)
+def test_a_narrower_resnet9_has_a_square_of_the_parameters(name, expected):
+    """Worked out by hand: 9 (3w + 178w^2) + 70w + 10 (8w + 1), w the first layer's channels."""
+    width = int(name.partition("-w")[2])
+    assert 9 * (3 * width + 178 * width**2) + 70 * width + 10 * (8 * width + 1) == expected
+    assert count_parameters(build(name, 10, shape=(3, 32, 32)))[0] == expected
+
+
 @pytest.mark.parametrize(
     ("name", "published"),
     [("refund_cnn", 241_546), ("contest_cnn", 590_346), ("contest_cnn_plain", 565_386)],
@@ -109,6 +125,9 @@ def test_the_convolution_head_makes_cdiscounts_network():
         ("resnet34", 28, (512, 1, 1)),
         ("resnet20", 28, (64, 7, 7)),
         ("resnet20", 8, (64, 2, 2)),
+        ("resnet9", 32, (512, 4, 4)),
+        ("resnet9-w24", 28, (192, 4, 4)),
+        ("resnet9-w24", 20, (192, 3, 3)),
     ],
 )
 def test_feature_maps_have_the_published_size(name, size, shape):

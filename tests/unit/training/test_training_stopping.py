@@ -9,8 +9,9 @@ from mxnet.gluon import nn
 
 from training.channels import Channel
 from training.environment import Environment
-from training.head_start import _regression, start_head
+from training.head_start import start_head
 from training.job import train
+from training.linear_heads import _regression
 from training.networks import parameters
 from training.stopping import StoppedError
 
