@@ -7,6 +7,9 @@ JavaScript to the photo's size and fit.
 
 from __future__ import annotations
 
+import os
+import re
+
 # --- The photo as the network sees it -------------------------------------------------------------
 PHOTO_SIZE = 112
 """Width and height, in pixels, of a prepared photo (the marketplace used it)."""
@@ -134,6 +137,31 @@ NO_VERDICT = "none"
 
 BELOW_THRESHOLD, UNFAMILIAR = "below threshold", "unfamiliar"
 """Why the verdict names no category: none is sure enough, or the photo is unlike anything seen."""
+
+
+# --- Tables that people open ----------------------------------------------------------------------
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def escaped(name: str) -> str:
+    r"""A file's name as UTF-8 text; bytes in it that are none stand as in `caf\xe9.jpg`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def table_cell(text: str) -> str:
+    """The text as a cell of a CSV file that people open: UTF-8, and never a formula.
+
+    Spreadsheets compute what begins with `= + - @`, a tab or a carriage return (OWASP, *CSV
+    Injection*): such a text gets an apostrophe in front, also where it has some already, so that
+    `cell_text` is certain. Any other is unaltered.
+    """
+    plain = escaped(text)
+    return f"'{plain}" if _FORMULA.match(plain) else plain
+
+
+def cell_text(cell: str) -> str:
+    """What `table_cell` made the cell of; what it escaped stays so."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 # --- Errors ---------------------------------------------------------------------------------------

@@ -44,10 +44,18 @@ PRAGMA user_version = {_FORMAT};
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many photos there are, how many are answered, failed, and were sent without an answer."""
+    """How far a run has come.
+
+    Attributes:
+        photos: in all.
+        answered: with a prediction; `unlabelled` are those of them without a class's name.
+        failed: with a reason in its place.
+        unanswered_sent: sent, with neither.
+    """
 
     photos: int
     answered: int
+    unlabelled: int
     failed: int
     unanswered_sent: int
 
@@ -197,10 +205,19 @@ class Journal:
         for name, *outcome in rows:
             yield os.fsdecode(name), Outcome(*outcome)
 
+    def answered(self) -> Iterator[Photo]:
+        """Photos with a prediction, as they were listed, by name."""
+        rows = self._db.execute(
+            "SELECT name, size, stamp FROM photo WHERE prediction IS NOT NULL ORDER BY name"
+        )
+        for name, size, stamp in rows:
+            yield Photo(os.fsdecode(name), size, stamp)
+
     def counts(self) -> Counts:
         """How far the run has come."""
         row = self._db.execute(
-            "SELECT COUNT(*), COUNT(prediction), TOTAL(code <> ''),"
+            "SELECT COUNT(*), COUNT(prediction),"
+            " TOTAL(prediction IS NOT NULL AND label = ''), TOTAL(code <> ''),"
             " TOTAL(sent > 0 AND prediction IS NULL AND code = '') FROM photo"
         ).fetchone()
         return Counts(*map(int, row))

@@ -17,12 +17,13 @@ from batch.table import write_rows
 from contracts import NO_VERDICT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mypy_boto3_s3.client import S3Client
 
     from batch.order import Place
+    from batch.transform import Ending
 
 ANSWERS = "answers/"
 NIGHTS = "nights/"
@@ -109,8 +110,8 @@ class Night:
         done = self._answered()
         return any(name in done for name in names)
 
-    def write_table(self, columns: Sequence[str], reason: str) -> dict[str, Any]:
-        """Put the night's answers together; what has none is told with `reason`, and marked so.
+    def write_table(self, columns: Sequence[str], ending: Ending) -> dict[str, Any]:
+        """Put the night's answers together; what has none is told with its reason, and marked so.
 
         Returns:
             How many photos there are, are answered and failed, and where the table is.
@@ -118,14 +119,13 @@ class Night:
         _, names = self._photos()
         done = self._answered()
         place = self._folder.child(TABLE)
-        failed = [name for name in names if name not in done]
-        reason = reason or "the transform left no answer to it"
-        for name in failed:
+        failed = ending.reasons([name for name in names if name not in done])
+        for name, reason in failed.items():
             key = self.answers.child(f"{name}{FAILED}").key
             self._s3.put_object(Bucket=self.answers.bucket, Key=key, Body=reason.encode())
         with tempfile.TemporaryFile() as file:
             text = io.TextIOWrapper(file, "utf-8", newline="")
-            write_rows(text, self._outcomes(names, done, reason), columns)
+            write_rows(text, self._outcomes(names, failed), columns)
             text.detach()  # flushed, and the file left open
             file.seek(0)
             self._s3.upload_fileobj(file, place.bucket, place.key)
@@ -133,11 +133,11 @@ class Night:
         return {"night": self.name, **counts, "table": str(place)}
 
     def _outcomes(
-        self, names: Sequence[str], done: set[str], reason: str
+        self, names: Sequence[str], failed: Mapping[str, str]
     ) -> Iterator[tuple[str, Outcome]]:
         def read(name: str) -> tuple[str, Outcome]:
-            if name not in done:
-                return name, Outcome(error=reason, code="transform")
+            if name in failed:
+                return name, Outcome(error=failed[name], code="transform")
             key = self.answers.child(f"{name}{ANSWERED}").key
             body = self._s3.get_object(Bucket=self.answers.bucket, Key=key)["Body"].read()
             return name, read_answer(json.loads(body))

@@ -72,7 +72,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         night.begin(order.photos, photos)
     until = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS
     transforms = Transforms(sagemaker, night, os.environ["AWS_LAMBDA_FUNCTION_NAME"])
-    reason = transforms.finish(order, until, poll_seconds=POLL_SECONDS)
-    summary = night.write_table(order.columns, reason)
+    ending = transforms.finish(order, until, poll_seconds=POLL_SECONDS)
+    summary = night.write_table(order.columns, ending)
     logger.info("%s", summary)
     return summary

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import shutil
+import stat
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batch.errors import BatchError
+from batch.moving import free_names, move_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mypy_boto3_s3.client import S3Client
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp"})
-"""What the API reads; a file with another ending is counted, and not sent."""
+PHOTO_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif", "bmp"),
+        *("heic", "heif", "tif", "tiff"),
+    )
+)
+"""Names that promise a photo; where the API does not read one, as phones' HEIC, its row says so."""
 
 UNREADABLE = (OSError, BotoCoreError, ClientError)
 """What `Source.read` and `Source.move` raise where one photo cannot be had."""
@@ -42,17 +51,31 @@ class Photo:
     stamp: str
 
 
+class LeftOut(Enum):
+    """What stands beside the photos and is not sent."""
+
+    OTHER = "its ending is no photo's"
+    HIDDEN = "its name begins with a dot"
+    FOLDER_LINK = "a link to a folder"
+
+
 class Source(Protocol):
     """Where photos come from."""
 
-    def photos(self) -> Iterator[Photo | None]:
-        """Every photo, in no order; None for a file that is none by its ending."""
+    def photos(self) -> Iterator[Photo | LeftOut]:
+        """Every photo, in no order, and why anything else that is there is none."""
 
     def read(self, name: str) -> bytes:
         """A photo's bytes; one of UNREADABLE where it cannot be had."""
 
-    def move(self, name: str, destination: str) -> None:
-        """Move a photo to the same path below `destination`; one that is gone was moved before."""
+    def move(self, photo: Photo, destination: str) -> str | None:
+        """Move a photo below `destination`, over no other; one that is gone was moved before.
+
+        Returns:
+            Its name there: its own, or where other bytes have that, the first free one of
+            `a-2.jpg`, `a-3.jpg` and on. The same bytes are the photo, moved before. None where it
+            is another photo than the one that was listed: that one stays.
+        """
 
 
 def open_source(address: str, s3: Callable[[], S3Client]) -> Source:
@@ -86,9 +109,28 @@ def parse_s3(address: str) -> tuple[str, str]:
 
 
 def is_photo(name: str) -> bool:
-    """Whether the API may read it, by its ending; hidden files are none."""
+    """Whether it may be a photo, by its ending; hidden files are none."""
+    return _left_out(name) is None
+
+
+def _left_out(name: str) -> LeftOut | None:
     path = PurePosixPath(name)
-    return path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
+    if path.name.startswith("."):
+        return LeftOut.HIDDEN
+    return None if path.suffix.lower() in PHOTO_SUFFIXES else LeftOut.OTHER
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file; a pipe, a device or a socket is refused, not waited for.
+
+    Raises:
+        OSError: it cannot be read, or is none.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    # A pipe that takes the file's place at this moment is empty, where it would be waited for.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        return file.read()
 
 
 class FolderSource:
@@ -105,7 +147,7 @@ class FolderSource:
             )
         self.root = root
 
-    def photos(self) -> Iterator[Photo | None]:
+    def photos(self) -> Iterator[Photo | LeftOut]:
         folders = [""]
         while folders:
             below = folders.pop()
@@ -125,23 +167,36 @@ class FolderSource:
                         yield _file(name, entry)
 
     def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+        return read_file(self.root / name)
 
-    def move(self, name: str, destination: str) -> None:
-        source, target = self.root / name, Path(destination, name)
-        if source.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(source, target)
+    def move(self, photo: Photo, destination: str) -> str | None:
+        def is_it(status: os.stat_result) -> bool:
+            return (status.st_size, _stamp(status)) == (photo.size, photo.stamp)
+
+        source = self.root / photo.name
+        try:
+            if not is_it(source.stat()):
+                return None
+        except FileNotFoundError:
+            return photo.name
+        return move_file(source, Path(destination), photo.name, is_it)
 
 
-def _file(name: str, entry: os.DirEntry[str]) -> Photo | None:
-    if not is_photo(name):
-        return None
+def _file(name: str, entry: os.DirEntry[str]) -> Photo | LeftOut:
+    left_out = _left_out(name)
     try:
         told = entry.stat()
     except OSError:  # gone meanwhile, or a link to nowhere: it is told of when it is read
-        return Photo(name, 0, "")
-    return Photo(name, told.st_size, str(told.st_mtime_ns))
+        return left_out or Photo(name, 0, "")
+    if stat.S_ISDIR(told.st_mode):
+        return LeftOut.FOLDER_LINK
+    if left_out is not None:
+        return left_out
+    return Photo(name, told.st_size, _stamp(told))
+
+
+def _stamp(status: os.stat_result) -> str:
+    return str(status.st_mtime_ns)
 
 
 class S3Source:
@@ -150,15 +205,14 @@ class S3Source:
     def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
         self._client, self._bucket, self._prefix = client, bucket, prefix
 
-    def photos(self) -> Iterator[Photo | None]:
+    def photos(self) -> Iterator[Photo | LeftOut]:
         pages = self._client.get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
                 for item in page.get("Contents", []):
                     name = item["Key"].removeprefix(self._prefix)
                     if name and not name.endswith("/"):  # what consoles make for an empty folder
-                        known = is_photo(name)
-                        yield Photo(name, item["Size"], item["ETag"]) if known else None
+                        yield _left_out(name) or Photo(name, item["Size"], item["ETag"])
         except (BotoCoreError, ClientError) as error:
             raise BatchError(
                 f"s3://{self._bucket}/{self._prefix} cannot be listed: {error}",
@@ -169,13 +223,50 @@ class S3Source:
         answer = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")
         return answer["Body"].read()
 
-    def move(self, name: str, destination: str) -> None:
+    def move(self, photo: Photo, destination: str) -> str | None:
+        """As `Source.move`; content type and metadata go along, tags and storage class do not.
+
+        By PutObject: CopyObject keeps from overwriting too, but not on every S3 that there is.
+        """
         bucket, prefix = parse_s3(destination)
-        source = {"Bucket": self._bucket, "Key": f"{self._prefix}{name}"}
+        key = f"{self._prefix}{photo.name}"
         try:
-            self._client.copy_object(Bucket=bucket, Key=f"{prefix}{name}", CopySource=source)  # type: ignore[arg-type]  # CopySource is a dict of these
+            found = self._client.get_object(Bucket=self._bucket, Key=key, IfMatch=photo.stamp)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "NoSuchKey":
+            if _code(error) == "PreconditionFailed":
+                return None
+            if _code(error) != "NoSuchKey":
                 raise
-            return
-        self._client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{name}")
+            return photo.name
+        data = found["Body"].read()
+        kept = {"ContentType": found["ContentType"], "Metadata": found["Metadata"]}
+        for name in free_names(photo.name):
+            if self._put(bucket, f"{prefix}{name}", data, kept):
+                break
+        return name if self._delete(key, photo.stamp) else None
+
+    def _delete(self, key: str, etag: str) -> bool:
+        """Whether the object of this ETag is gone; False where another has taken its place."""
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=key, IfMatch=etag)
+        except ClientError as error:
+            if _code(error) == "PreconditionFailed":
+                return False
+            if _code(error) != "NoSuchKey":
+                raise
+        return True
+
+    def _put(self, bucket: str, key: str, data: bytes, kept: dict[str, Any]) -> bool:
+        """Whether these bytes stand there now; False where others do."""
+        try:
+            self._client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*", **kept)
+        except ClientError as error:
+            if _code(error) != "PreconditionFailed":
+                raise
+            there = self._client.get_object(Bucket=bucket, Key=key)
+            return there["ContentLength"] == len(data) and there["Body"].read() == data
+        return True
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")

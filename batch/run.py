@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from time import perf_counter
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from batch.accuracy import Accuracy, measure_accuracy
 from batch.errors import BatchError
 from batch.journal import DONE, MOVING
-from batch.outcomes import SERVER_FAULT, TOO_LARGE, UNREADABLE_FILE, Outcome
+from batch.outcomes import EMPTY_FILE, SERVER_FAULT, TOO_LARGE, UNREADABLE_FILE, Outcome
 from batch.packing import LARGEST_PHOTO, MOST_IMAGES, pack
-from batch.photos import UNREADABLE
+from batch.photos import UNREADABLE, LeftOut
+from batch.putting_away import MOST_SHOWN, PutAway
 from batch.table import COLUMNS, write_table
+from contracts import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,13 +29,11 @@ if TYPE_CHECKING:
     OnProgress = Callable[[int, int], None]
     OnTable = Callable[[Iterator[tuple[str, Outcome]]], None]
 
-MOST_SHOWN = 20
-"""Failed photos that a summary names; the table's column `error` has all."""
-
 MOST_AT_ONCE = 64
 """Requests under way: beyond, photos would wait at the API in place of here."""
 
 _LOST_BATCHES = 2
+_EMPTY = Outcome(error="the file is empty (copy it again from where it came from)", code=EMPTY_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +95,37 @@ class Summary:
     Attributes:
         photos: in the table.
         answered: of these, those with a prediction.
+        unlabelled: answered without label, confidence and verdict, which the API did not tell.
         failed: of these, those without.
         earlier: answered by an earlier run, and not sent in this one.
         sent_again: sent before the run was broken off; whether they were answered is not known.
         other_files: left out, since their endings are no photo's.
+        hidden_files: left out, since their names begin with a dot.
+        linked_folders: left out, since they may lead back to where they lie.
         seconds: of this run.
         table: where it is.
-        failures: the first failed photos with their reasons.
+        failures: the first failed photos with their reasons; the column `error` has all.
+        renamed: moved under another name, since other bytes had theirs.
+        renames: the first of these with their new names.
+        replaced: not moved, since other photos have taken their places.
         accuracy: where names carry classes.
     """
 
     photos: int
     answered: int
+    unlabelled: int
     failed: int
     earlier: int
     sent_again: int
     other_files: int
+    hidden_files: int
+    linked_folders: int
     seconds: float
     table: str
     failures: tuple[tuple[str, str], ...]
+    renamed: int
+    renames: tuple[tuple[str, str], ...]
+    replaced: int
     accuracy: Accuracy | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,8 +160,9 @@ def run_batch(
         BatchError: the API or the disk fails. The same call goes on from there.
     """
     start = perf_counter()
+    away = PutAway()
     if journal.state == MOVING:  # the run before was ended when its table stood already
-        _put_away(source, journal, settings)
+        _put_away(source, journal, settings, away)
     resumed = journal.begin(settings.source, began)
     listing = _Listing(source)
     journal.take_in(listing.photos(), resumed=resumed, again=settings.again)
@@ -157,59 +171,54 @@ def run_batch(
     table = settings.table(journal.began)
     write_table(table, journal.outcomes(), settings.columns)
     on_table(journal.outcomes())
+    _put_away(source, journal, settings, away)
     counts = journal.counts()
-    summary = Summary(
+    return Summary(
         photos=counts.photos,
         answered=counts.answered,
+        unlabelled=counts.unlabelled,
         failed=counts.failed,
         earlier=at_first.answered,
         sent_again=at_first.unanswered_sent,
-        other_files=listing.other_files,
+        other_files=listing.left_out[LeftOut.OTHER],
+        hidden_files=listing.left_out[LeftOut.HIDDEN],
+        linked_folders=listing.left_out[LeftOut.FOLDER_LINK],
         seconds=round(perf_counter() - start, 3),
         table=str(table),
         failures=_failures(journal),
+        renamed=away.renamed,
+        renames=tuple(away.renames),
+        replaced=away.replaced,
         accuracy=measure_accuracy(journal.outcomes()),
     )
-    _put_away(source, journal, settings)
-    return summary
 
 
-def _put_away(source: Source, journal: Journal, settings: RunSettings) -> None:
+def _put_away(source: Source, journal: Journal, settings: RunSettings, away: PutAway) -> None:
     """Move what was answered, if that is wanted; a kill meanwhile is made good by the next run."""
     journal.enter(MOVING)
     if settings.move_done is not None:
-        for name, outcome in journal.outcomes():
-            if outcome.prediction is not None:
-                _move(source, name, settings.move_done)
+        away.move(source, journal.answered(), settings.move_done)
     journal.enter(DONE)
 
 
-def _move(source: Source, name: str, destination: str) -> None:
-    try:
-        source.move(name, destination)
-    except UNREADABLE as error:
-        raise BatchError(
-            f"{name} cannot be moved to {destination}: {error}",
-            hint="the table is complete; mend it, and the same command goes on from there",
-        ) from error
-
-
 def _failures(journal: Journal) -> tuple[tuple[str, str], ...]:
-    failed = ((name, each.error) for name, each in journal.outcomes() if each.prediction is None)
+    failed = (
+        (escaped(name), each.error) for name, each in journal.outcomes() if each.prediction is None
+    )
     return tuple(pair for _, pair in zip(range(MOST_SHOWN), failed, strict=False))
 
 
 class _Listing:
-    """The photos of a source, and how many other files there are beside them."""
+    """The photos of a source, and how much else there is beside them."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.other_files = 0
+        self.left_out: Counter[LeftOut] = Counter()
 
     def photos(self) -> Iterator[Photo]:
         for photo in self._source.photos():
-            if photo is None:
-                self.other_files += 1
+            if isinstance(photo, LeftOut):
+                self.left_out[photo] += 1
             else:
                 yield photo
 
@@ -261,8 +270,12 @@ class _Run:
             try:
                 data = self._source.read(photo.name)
             except UNREADABLE as error:
-                reason = Outcome(error=f"it cannot be read: {error}", code=UNREADABLE_FILE)
+                words = getattr(error, "strerror", None) or error
+                reason = Outcome(error=f"it cannot be read: {words}", code=UNREADABLE_FILE)
                 self._record([photo.name], [reason])
+                continue
+            if not data:
+                self._record([photo.name], [_EMPTY])
                 continue
             if len(data) > LARGEST_PHOTO:  # it has grown since it was listed
                 self._record([photo.name], [_too_large(len(data))])

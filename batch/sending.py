@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import httpx
 
 from batch.errors import BatchError
-from batch.outcomes import SERVER_FAULT, Outcome
+from batch.outcomes import SERVER_FAULT, Outcome, refused_photo
 from batch.packing import body_of
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ TIMEOUT_SECONDS = 35.0
 _ATTEMPTS_OF_A_HALF = 2
 """The whole batch had all attempts already: now the photo that is to blame is looked for."""
 
-_DETAILED = {"bad_photos": "null", "details": "true"}
-_IN_PLACE = {"bad_photos": "null"}
+_QUERY = {"bad_photos": "null", "details": "true"}
+"""Always asked for: the journal is to have all that a later table may tell."""
+
 _SETUP_FAULTS = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -80,7 +81,6 @@ class Sender:
 
     Args:
         client: its base address is the API's.
-        detailed: whether label, confidence and verdict are asked for.
         backoff: how it asks again.
         stop: set when the job is to end; waits end with it.
     """
@@ -89,12 +89,10 @@ class Sender:
         self,
         client: httpx.Client,
         *,
-        detailed: bool = False,
         backoff: Backoff | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         self._client = client
-        self._query = _DETAILED if detailed else _IN_PLACE
         self._backoff = backoff or Backoff()
         self._stop = stop or threading.Event()
 
@@ -145,7 +143,7 @@ class Sender:
                 reply = self._client.post(
                     "process_batch",
                     content=body,
-                    params=self._query,
+                    params=_QUERY,
                     headers={"Content-Type": "application/json", "Accept": "application/json"},
                 )
             except httpx.TransportError as error:
@@ -182,8 +180,10 @@ def _read(reply: httpx.Response, count: int) -> list[Outcome]:
             hint="is it the API's address, and does it ask for a --key?",
         )
     if not reply.is_success:
-        outcome = Outcome(error=_words(reply), code=_code(reply) or f"http_{reply.status_code}")
-        raise _RefusedError(outcome)
+        message, hint = _message_and_hint(reply)
+        code = str(_document(reply).get("code") or f"http_{reply.status_code}")
+        # Of a batch of one, which is where the search for the photo to blame ends.
+        raise _RefusedError(refused_photo(message.removeprefix("images[0]: "), hint, code))
     document = _document(reply)
     predictions = document.get("predictions")
     if not isinstance(predictions, list) or len(predictions) != count:
@@ -202,8 +202,8 @@ def _outcomes(predictions: list[Any], document: dict[str, Any]) -> list[Outcome]
     for at, (prediction, detail) in enumerate(zip(predictions, details, strict=True)):
         if prediction is None:
             error = errors.get(at, {})
-            reason = _sentence(error.get("message", "no reason given"), error.get("hint", ""))
-            found.append(Outcome(error=reason, code=str(error.get("code", "unknown"))))
+            message, hint = error.get("message", "no reason given"), error.get("hint", "")
+            found.append(refused_photo(message, hint, str(error.get("code", "unknown"))))
         else:
             found.append(_detailed(Outcome(int(prediction)), detail))
     return found
@@ -245,18 +245,15 @@ def _document(reply: httpx.Response) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _words(reply: httpx.Response) -> str:
+def _message_and_hint(reply: httpx.Response) -> tuple[str, str]:
     """What an error's reply says: ours, the gateway's, or another server's."""
     document = _document(reply)
     message = document.get("message") or document.get("Message") or reply.text[:200]
-    return _sentence(str(message).strip() or reply.reason_phrase, str(document.get("hint") or ""))
+    return str(message).strip() or reply.reason_phrase, str(document.get("hint") or "")
 
 
-def _code(reply: httpx.Response) -> str:
-    return str(_document(reply).get("code") or "")
-
-
-def _sentence(message: str, hint: str) -> str:
+def _words(reply: httpx.Response) -> str:
+    message, hint = _message_and_hint(reply)
     return f"{message} ({hint})" if hint else message
 
 

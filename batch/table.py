@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from batch.errors import BatchError
+from contracts import cell_text, table_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ COLUMNS = ("label", "confidence", "verdict", "error")
 """What there may be behind them."""
 
 DETAILED_COLUMNS = frozenset({"label", "confidence", "verdict"})
-"""Those that the API has to be asked for."""
+"""Those that an API may not tell: one that knows the two-member contract alone."""
 
 _DIGITS = 6
 
@@ -54,7 +55,7 @@ def write_table(
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with partial.open("w", encoding="utf-8", newline="") as file:
             write_rows(file, outcomes, columns)
             file.flush()
             os.fsync(file.fileno())
@@ -69,18 +70,18 @@ def write_table(
 def write_rows(
     file: IO[str], outcomes: Iterable[tuple[str, Outcome]], columns: Sequence[str] = ()
 ) -> None:
-    """The table's text, with lines that end as RFC 4180 has it."""
+    """The table's text, with lines that end as RFC 4180 has it and cells as `table_cell`."""
     rows = csv.writer(file)
     rows.writerow((*FIXED_COLUMNS, *columns))
     for name, outcome in outcomes:
         cells = {
-            "label": outcome.label,
+            "label": table_cell(outcome.label),
             "confidence": "" if outcome.confidence is None else round(outcome.confidence, _DIGITS),
-            "verdict": outcome.verdict,
-            "error": outcome.error,
+            "verdict": table_cell(outcome.verdict),
+            "error": table_cell(outcome.error),
         }
         prediction = "" if outcome.prediction is None else outcome.prediction
-        rows.writerow((name, prediction, *(cells[column] for column in columns)))
+        rows.writerow((table_cell(name), prediction, *(cells[column] for column in columns)))
 
 
 def read_table(path: Path) -> Iterator[Row]:
@@ -110,7 +111,7 @@ def _check_columns(path: Path, found: Sequence[str]) -> None:
 
 
 def _row(path: Path, number: int, cells: dict[str, str | None]) -> Row:
-    given = {name: cells.get(name) or "" for name in (*FIXED_COLUMNS, *COLUMNS)}
+    given = {name: cell_text(cells.get(name) or "") for name in (*FIXED_COLUMNS, *COLUMNS)}
     try:
         return Row(
             given["filename"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +12,8 @@ from batch.errors import BatchError
 from contracts import ANY_IMAGE, JSON_VERBOSE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mypy_boto3_sagemaker.client import SageMakerClient
 
     from batch.night import Night
@@ -18,6 +21,29 @@ if TYPE_CHECKING:
 
 _UNDER_WAY = ("InProgress", "Stopping")
 _MOST_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a night's transform ended.
+
+    Attributes:
+        job: its name.
+        reason: FailureReason, which may name the first photo that failed; empty where none did.
+    """
+
+    job: str
+    reason: str = ""
+
+    def reasons(self, failed: Collection[str]) -> dict[str, str]:
+        """Why each of `failed` has no answer; where the job's reason names one, it is that one's.
+
+        Of the names that stand in it the longest is meant: `b.png` stands in `sub/b.png` too.
+        """
+        named = max((name for name in failed if name in self.reason), key=len, default=None)
+        told = f"{self.job}: {self.reason}"
+        other = f"{self.job} has no answer to it; the job's log tells why"
+        return {name: told if self.reason and named in (None, name) else other for name in failed}
 
 
 class Transforms:
@@ -32,7 +58,7 @@ class Transforms:
     def __init__(self, sagemaker: SageMakerClient, night: Night, name: str) -> None:
         self._sagemaker, self._night, self._name = sagemaker, night, name
 
-    def finish(self, order: Order, until: float, *, poll_seconds: float) -> str:
+    def finish(self, order: Order, until: float, *, poll_seconds: float) -> Ending:
         """Take the night's transform to its end, whichever start of the function began it.
 
         One that was stopped, or failed without an answer to any photo, is followed by another about
@@ -43,9 +69,6 @@ class Transforms:
             until: when to stop waiting, on the clock of `time.monotonic`.
             poll_seconds: between two looks.
 
-        Returns:
-            Why photos may be without answer; empty where all have one.
-
         Raises:
             BatchError: there is no end yet at `until`, or the transform fails again and again.
         """
@@ -53,9 +76,9 @@ class Transforms:
             job = self._describe(number) or self._begin(order, number)
             job = self._wait(job, until, poll_seconds)
             if job["TransformJobStatus"] == "Completed":
-                return ""
+                return Ending(job["TransformJobName"])
             if job["TransformJobStatus"] == "Failed" and self._night.has_answers():
-                return f"{job['TransformJobName']}: {job.get('FailureReason', 'no reason given')}"
+                return Ending(job["TransformJobName"], job.get("FailureReason", ""))
         raise BatchError(
             f"{job['TransformJobName']} is the night's {_MOST_ATTEMPTS}. transform that ended"
             f" without answers: {job.get('FailureReason', job['TransformJobStatus'])}",

@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from contracts import DATASET_FILE, MANIFEST_FILE, SPLITS, DatasetError
+from contracts import DATASET_FILE, MANIFEST_FILE, SPLITS, DatasetError, table_cell
 from recordio_prep.files import sync_folder, written_through
 from recordio_prep.shards import EXTENSIONS
 from recordio_prep.stamp import STAMP_FILE, Stamp, file_sizes
@@ -38,7 +38,7 @@ def write_left_out(catalog: Catalog, sources: Mapping[str, Source], path: Path) 
         writer.writerow(("path", "reason"))
         for part, entry, reason in rows:
             listed = entry if part == "photos" else f"{sources[part].name}/{entry}"
-            writer.writerow((listed, reason))
+            writer.writerow((table_cell(listed), table_cell(reason)))
 
 
 def write_manifest(shards: Iterable[Written], path: Path) -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from batch.errors import BatchError
 from batch.photos import parse_s3
 from infra.deploy.nightly import NightlyOptions, compare_nightly, schedule_nightly
 from infra.deploy.scope import scope_of
@@ -32,7 +33,10 @@ class S3Prefix(click.ParamType[tuple[str, str]]):
             return value
         if not str(value).startswith("s3://"):
             self.fail(f"{value!r}: expected s3://bucket/prefix", param, ctx)
-        return parse_s3(str(value))
+        try:
+            return parse_s3(str(value))
+        except BatchError as error:
+            self.fail(error.message, param, ctx)
 
 
 @click.command("snapshelf batch schedule CRON --as eventbridge", add_help_option=False)
@@ -73,17 +77,25 @@ def _check_zone(name: str) -> None:
         ) from error
 
 
+def _expression(cron: Cron) -> str:
+    try:
+        return cron.event_bridge()
+    except BatchError as error:
+        raise click.BadParameter(f"{error.message} ({error.hint})", param_hint="CRON") from error
+
+
 def by_eventbridge(cron: Cron, arguments: Sequence[str], *, install: bool) -> dict[str, Any]:
     """What is told of the job, which `install` puts in place.
 
     Raises:
-        SnapshelfError: the time cannot be said to EventBridge, or the target refuses.
+        click.UsageError: the time cannot be said to EventBridge, or an option is wrong.
+        SnapshelfError: the target refuses.
     """
     given: dict[str, Any] = {}
     with nightly_command.make_context(nightly_command.name, list(arguments), obj=given) as context:
         nightly_command.invoke(context)
+    options = NightlyOptions(_expression(cron), **given["options"])
     scope = scope_of(given["name"], given["target"])
-    options = NightlyOptions(cron.event_bridge(), **given["options"])
     if install:
         steps = schedule_nightly(scope, options, tell_step)
         hint = f"the schedule {scope.nightly} stands on {scope.target.name}"

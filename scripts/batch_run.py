@@ -19,11 +19,14 @@ from tqdm import tqdm
 from batch.accuracy import accuracy_lines
 from batch.journal import Journal
 from batch.packing import MOST_IMAGES
-from batch.photos import open_source
+from batch.photos import LeftOut, open_source
 from batch.run import MOST_AT_ONCE, RunSettings, run_batch
 from batch.sending import TIMEOUT_SECONDS, Sender
 from batch.table import COLUMNS, DETAILED_COLUMNS
 from infra.deploy.deployment import describe_deployment
+from scripts.batch_places import check_move
+from scripts.key_file import KeyFile
+from scripts.left_out import left_out_lines
 from scripts.locks import InUseError, sole_reading, sole_use
 from scripts.output_file import OutputFile
 from scripts.target_options import with_target
@@ -75,6 +78,7 @@ class Columns(click.ParamType[tuple[str, ...]]):
 )
 @click.option("--api", help="The API's address, instead of a deployment's name.")
 @click.option("--key", help="The API's key, with --api.  [default: the deployment's own]")
+@click.option("--key-file", type=KeyFile(), help="A file of mode 600 with that key, in its place.")
 @click.option(
     "--columns",
     type=Columns(),
@@ -136,10 +140,12 @@ def run_command(context: click.Context, /, *, source: str, as_json: bool, **opti
     except InUseError as error:
         click.echo(f"ERROR {error.message}\nHINT  {error.hint}", err=True)
         context.exit(IN_USE)
+    wanted = DETAILED_COLUMNS.intersection(options["columns"]) or options["report"]
     if as_json:
-        click.echo(json.dumps({**summary.to_dict(), "failures": dict(summary.failures)}))
+        pairs = {"failures": dict(summary.failures), "renames": dict(summary.renames)}
+        click.echo(json.dumps({**summary.to_dict(), **pairs}))
     else:
-        click.echo("\n".join(_lines(summary)))
+        click.echo("\n".join(_lines(summary, tells_labels=bool(wanted))))
     if summary.failed:
         context.exit(SOME_FAILED)
 
@@ -150,6 +156,7 @@ def _run(
     out: Path,
     api: str | None,
     key: str | None,
+    key_file: str | None,
     name: str,
     target: Target,
     report: Path | None,
@@ -157,14 +164,19 @@ def _run(
 ) -> Summary:
     settings = RunSettings(_identity(address), out, **options)
     source = open_source(address, lambda: target.client("s3"))
-    _check_move(address, settings.move_done)
+    check_move(address, settings.move_done)
+    if key and key_file:
+        raise click.UsageError("--key and --key-file: expected one of them")
+    key = key or key_file
     if api is None:
         deployment = describe_deployment(name, target)
         api, key = deployment.api_url, key or deployment.api_key
     stop = threading.Event()
-    detailed = report is not None or bool(DETAILED_COLUMNS.intersection(settings.columns))
     with ExitStack() as stack:
-        stack.enter_context(sole_use(out.absolute().parent, f".{out.name}.lock"))
+        lock = sole_use(
+            out.absolute().parent, f".{out.name}.lock", held=out, instead="another --out"
+        )
+        stack.enter_context(lock)
         if not address.startswith("s3:"):
             stack.enter_context(sole_reading(Path(address)))
         stack.enter_context(_ending_on_sigterm(stop))
@@ -174,7 +186,7 @@ def _run(
         return run_batch(
             source,
             journal,
-            Sender(client, detailed=detailed, stop=stop).send,
+            Sender(client, stop=stop).send,
             settings,
             began=datetime.now().astimezone().strftime(BEGAN),
             on_progress=partial(_show, bar),
@@ -185,24 +197,6 @@ def _run(
 def _identity(address: str) -> str:
     """By which the journal knows the photos' place, whatever the current folder."""
     return address if address.startswith("s3:") else str(Path(address).resolve())
-
-
-def _check_move(address: str, move_done: str | None) -> None:
-    """Refuse to move between a folder and S3, or to where the photos would be found again."""
-    if move_done is None:
-        return
-    in_s3 = address.startswith("s3:")
-    if in_s3 != move_done.startswith("s3:"):
-        raise click.UsageError(
-            f"--move-done {move_done} with --in {address}: expected both in S3, or neither"
-        )
-    ours = f"{address.rstrip('/')}/" if in_s3 else f"{Path(address).resolve()}/"
-    theirs = f"{move_done.rstrip('/')}/" if in_s3 else f"{Path(move_done).resolve()}/"
-    if theirs.startswith(ours):
-        raise click.UsageError(
-            f"--move-done {move_done} lies in --in {address}, where the next run would find the"
-            " photos again: expected a place beside it"
-        )
 
 
 def _client(api: str, key: str | None, concurrency: int) -> httpx.Client:
@@ -250,7 +244,7 @@ def _write_report(
     write_report(path, rows, source, title=f"Photos of {address}")
 
 
-def _lines(summary: Summary) -> Iterator[str]:
+def _lines(summary: Summary, *, tells_labels: bool) -> Iterator[str]:
     told = asdict(summary)
     yield (
         "{photos:,} photos: {answered:,} answered ({earlier:,} of them earlier), {failed:,} failed;"
@@ -261,12 +255,37 @@ def _lines(summary: Summary) -> Iterator[str]:
             f"{summary.sent_again:,} sent a second time: the run before was broken off while their"
             " answers were on their way"
         )
-    if summary.other_files:
-        yield f"{summary.other_files:,} other files left out: their endings are no photo's"
+    if tells_labels and summary.unlabelled:
+        yield (
+            f"{summary.unlabelled:,} answers have no label, confidence and verdict: the API told"
+            " numbers alone; --again all asks it anew"
+        )
+    yield from left_out_lines(
+        {
+            LeftOut.OTHER: summary.other_files,
+            LeftOut.HIDDEN: summary.hidden_files,
+            LeftOut.FOLDER_LINK: summary.linked_folders,
+        }
+    )
     for name, reason in summary.failures:
         yield f"  {name}: {reason}"
     if (more := summary.failed - len(summary.failures)) > 0:
         yield f"  and {more:,} more (--columns error has all)"
+    yield from _put_away_lines(summary)
     if summary.accuracy is not None:
         yield from accuracy_lines(summary.accuracy)
     yield f"table: {summary.table}"
+
+
+def _put_away_lines(summary: Summary) -> Iterator[str]:
+    if summary.renamed:
+        yield f"{summary.renamed:,} moved under another name, since other photos had theirs"
+    for name, new in summary.renames:
+        yield f"  {name}: now {new}"
+    if (more := summary.renamed - len(summary.renames)) > 0:
+        yield f"  and {more:,} more"
+    if summary.replaced:
+        yield (
+            f"{summary.replaced:,} not moved: other photos have taken their places meanwhile; the"
+            " next run asks about them"
+        )

@@ -19,6 +19,7 @@ from batch.cron import Cron
 from batch.crontab import crontab_line, with_block
 from batch.errors import BatchError
 from batch.systemd import service_unit, timer_unit
+from scripts.batch_places import check_places
 from scripts.batch_run import run_command
 
 if TYPE_CHECKING:
@@ -29,8 +30,22 @@ if TYPE_CHECKING:
 _SHOWN_STARTS = 3
 
 
+class CronTime(click.ParamType[Cron]):
+    """Five fields as a crontab has them."""
+
+    name = "cron"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Cron:
+        if isinstance(value, Cron):
+            return value
+        try:
+            return Cron.parse(str(value))
+        except BatchError as error:
+            self.fail(f"{error.message} ({error.hint})", param, ctx)
+
+
 @click.command("schedule", context_settings={"ignore_unknown_options": True})
-@click.argument("when", metavar="CRON")
+@click.argument("cron", metavar="CRON", type=CronTime())
 @click.option(
     "--as",
     "kind",
@@ -47,7 +62,7 @@ _SHOWN_STARTS = 3
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="RUN-OPTIONS...")
 def schedule_command(
-    *, when: str, kind: str, install: bool, as_json: bool, options: tuple[str, ...]
+    *, cron: Cron, kind: str, install: bool, as_json: bool, options: tuple[str, ...]
 ) -> None:
     """Start `snapshelf batch run RUN-OPTIONS` at the times of CRON.
 
@@ -67,7 +82,6 @@ def schedule_command(
       snapshelf batch schedule "0 19 * * *" --as eventbridge --in s3://returns/new/
         --out s3://returns/sorted/ --install
     """  # noqa: D301  # click reads the backspace
-    cron = Cron.parse(when)
     told = _KINDS[kind](cron, options, install=install)
     zone = ZoneInfo(told["timezone"]) if "timezone" in told else None
     now = datetime.now().astimezone(zone)
@@ -84,6 +98,11 @@ def schedule_command(
 def _check_run(options: Sequence[str]) -> Path:
     """Refuse tonight's wrong usage now; returns the table."""
     with run_command.make_context("snapshelf batch run", list(options)) as context:
+        if context.params["key"]:
+            raise click.UsageError(
+                "--key would stand in the entry, for others to read: expected --key-file"
+            )
+        check_places(context.params["source"], context.params["move_done"])
         return Path(context.params["out"])
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from contracts import DatasetError
+from contracts import DatasetError, table_cell
 from evaluation.comparison import Comparison, compare
 from scripts.asking import ask, find_photos, load_model
 
@@ -144,7 +144,8 @@ def _write(out: Path, differing: list[Any]) -> None:
     rows.writerow(COLUMNS)
     for photo, one, other in differing:
         answers = ((named.category, f"{named.probability:.4f}") for named in (one, other))
-        rows.writerow((photo.path, photo.categories[0], *itertools.chain(*answers)))
+        cells = (photo.path, photo.categories[0], *itertools.chain(*answers))
+        rows.writerow(map(table_cell, cells))
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / DIFFERENCES_FILE).write_text(text.getvalue(), encoding="utf-8", newline="")

@@ -1,4 +1,4 @@
-"""One program at a time in a folder."""
+"""One program at a time in a folder, or on a file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,18 @@ class InUseError(SnapshelfError):
 
 
 @contextmanager
-def sole_use(folder: Path, name: str) -> Iterator[None]:
+def sole_use(
+    folder: Path, name: str, *, held: Path | None = None, instead: str = "another folder"
+) -> Iterator[None]:
     """Hold `folder`, made if missing, by a lock on the file `name` in it.
 
     The kernel drops the lock with the process that holds it, however that ends.
+
+    Args:
+        folder: where the lock is.
+        name: of the lock.
+        held: what the lock stands for, where that is not all of the folder.
+        instead: what to give in its place, as the hint says it.
 
     Raises:
         SnapshelfError: the folder cannot be written to.
@@ -38,7 +46,7 @@ def sole_use(folder: Path, name: str) -> Iterator[None]:
             f"{folder}: {error.strerror}", hint="give a folder that can be written to"
         ) from error
     with lock:
-        _hold(lock.fileno(), folder)
+        _hold(lock.fileno(), held or folder, f"wait for it, stop it, or give {instead}")
         yield
 
 
@@ -57,17 +65,14 @@ def sole_reading(folder: Path) -> Iterator[None]:
             f"{folder}: {error.strerror}", hint="give a folder that can be read"
         ) from error
     try:
-        _hold(descriptor, folder)
+        _hold(descriptor, folder, "wait for it, or stop it")
         yield
     finally:
         os.close(descriptor)
 
 
-def _hold(descriptor: int, folder: Path) -> None:
+def _hold(descriptor: int, held: Path, hint: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise InUseError(
-            f"{folder}: another snapshelf is at work there",
-            hint="wait for it, stop it, or give another folder",
-        ) from error
+        raise InUseError(f"{held}: another snapshelf is at work on it", hint=hint) from error

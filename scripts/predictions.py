@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from contracts import table_cell
 from evaluation.verdict import energies, verdict
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def write_predictions(
     text = io.StringIO(newline="")
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
-    rows.writerows(_row(reply, classes, trust) for reply in replies)
+    for reply in replies:
+        cells = _row(reply, classes, trust)
+        rows.writerow([table_cell(each) if isinstance(each, str) else each for each in cells])
     partial = folder / f".{PREDICTIONS_FILE}.partial"
     partial.write_text(text.getvalue(), encoding="utf-8", newline="")
     partial.replace(folder / PREDICTIONS_FILE)

@@ -25,6 +25,7 @@ from contracts import (
     SPLITS,
     DatasetError,
     SnapshelfError,
+    table_cell,
 )
 from photo import Preparation
 from recordio_prep import s3_storage
@@ -194,7 +195,9 @@ def _left_out(place: Records, parts: Sequence[Part]) -> str:
         text = place.read(parts_of.LEFT_OUT_FILE.format(position=part.position))
         rows += csv.reader(io.StringIO(text))
     joined = io.StringIO()
-    csv.writer(joined, lineterminator="\n").writerows([["path", "reason"], *sorted(rows)])
+    writer = csv.writer(joined, lineterminator="\n")
+    writer.writerow(("path", "reason"))
+    writer.writerows([table_cell(cell) for cell in row] for row in sorted(rows))
     return joined.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import httpx
 
+from batch.photos import PHOTO_SUFFIXES, FolderSource, LeftOut, Photo, read_file
 from contracts import ANY_IMAGE, LAMBDA_PAYLOAD_BYTES, EndpointError, PhotoError, SnapshelfError
 from infra.deploy.deployment import describe_deployment
+from scripts.left_out import left_out_lines
 from scripts.target_options import with_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.targets import Target
-
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"})
-"""What is taken from a folder; a file that is named is sent whatever its suffix."""
 
 _EVENT_BYTES = 64 * 1024
 LARGEST_PHOTO = (LAMBDA_PAYLOAD_BYTES - _EVENT_BYTES) * 3 // 4
@@ -64,8 +64,10 @@ def classify_command(
 ) -> None:
     """Classify each PHOTO through a deployed API: its category and probability.
 
-    A folder stands for the photos in it, at any depth. Photos go as they are, of at most 4.6 MB.
-    Where one fails, the others are answered, and the exit code is 1.
+    A folder stands for the photos in it, at any depth, as `batch run` finds them; what else lies
+    there is counted on standard error. A file that is named is sent whatever its ending. Photos go
+    as they are, of at most 4.6 MB. Where one fails, the others are answered, and the exit code
+    is 1.
 
     \b
     Examples:
@@ -76,35 +78,42 @@ def classify_command(
     if url is None:
         deployment = describe_deployment(name, target)
         url, key = deployment.api_url, key or deployment.api_key
-    answers = []
+    answers, left_out = [], Counter[LeftOut]()
     headers = {"x-api-key": key} if key else {}
     base = url.rstrip("/") + "/"
     with httpx.Client(base_url=base, headers=headers, timeout=_TIMEOUT_SECONDS) as api:
-        for path in _files(photos):
+        for path in _files(photos, left_out):
             answers.append(_ask(api, path, top_k))
             if not as_json:
                 _print_answer(answers[-1], top_k or 1)
     if as_json:
-        print(json.dumps({"url": url, "photos": [asdict(answer) for answer in answers]}))
+        kinds = {kind.name.lower(): left_out[kind] for kind in LeftOut}
+        told = [asdict(answer) for answer in answers]
+        print(json.dumps({"url": url, "photos": told, "left_out": kinds}))
+    for line in left_out_lines(left_out):
+        click.echo(line, err=True)
     failed = sum(answer.error is not None for answer in answers)
     if failed:
         click.echo(f"{failed} of {len(answers)} photos failed", err=True)
         click.get_current_context().exit(1)
 
 
-def _files(photos: tuple[Path, ...]) -> Iterator[Path]:
+def _files(photos: tuple[Path, ...], left_out: Counter[LeftOut]) -> Iterator[Path]:
+    """The photos, those of a folder by name; counts what else lies there."""
     for path in photos:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
-        if not found:
+        found = list(FolderSource(path).photos())
+        left_out.update(each for each in found if isinstance(each, LeftOut))
+        names = [each.name for each in found if isinstance(each, Photo)]
+        if not names:
             raise PhotoError(
                 f"{path} holds no photos: expected files ending in"
                 f" {', '.join(sorted(PHOTO_SUFFIXES))}",
                 hint="name another folder, or the photos themselves",
             )
-        yield from found
+        yield from sorted(path / name for name in names)
 
 
 def _ask(api: httpx.Client, path: Path, top_k: int | None) -> Answer:
@@ -116,7 +125,8 @@ def _ask(api: httpx.Client, path: Path, top_k: int | None) -> Answer:
             hint="is the target up? `snapshelf status`; is it deployed? `snapshelf deploy`",
         ) from error
     except (SnapshelfError, httpx.HTTPError, OSError) as error:
-        return Answer(str(path), None, str(error) or type(error).__name__)
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return Answer(str(path), None, words)
 
 
 def _classify(api: httpx.Client, path: Path, top_k: int | None) -> dict[str, Any]:
@@ -129,7 +139,7 @@ def _classify(api: httpx.Client, path: Path, top_k: int | None) -> dict[str, Any
     query = {} if top_k is None else {"top_k": str(top_k)}
     response = api.post(
         "classify",
-        content=path.read_bytes(),
+        content=read_file(path),
         headers={"Content-Type": ANY_IMAGE, "Accept": "application/json"},
         params=query,
     )

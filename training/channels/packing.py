@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import mxnet as mx
 
-from contracts import LEFT_OUT_FILE, PhotoError, TrainingError
+from contracts import LEFT_OUT_FILE, PhotoError, TrainingError, table_cell
 from photo import prepare_stored_photo
 from photo.decode import opened_photo, orientation
 from training.channels.ahead import made_ahead
@@ -183,7 +183,7 @@ def _report(channel: str, result: Packed, reports: Path) -> None:
     with (reports / LEFT_OUT_FILE).open("w", newline="", errors="surrogateescape") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(("path", "reason"))
-        rows.writerows(result.left_out)
+        rows.writerows(map(table_cell, row) for row in result.left_out)
     logger.warning(
         "channel %s: %d of %d photos cannot be read and are left out; %s lists them",
         channel,

@@ -134,6 +134,14 @@ def test_what_a_host_leaves_out_is_listed_by_all(tmp_path, photos):
     assert [row[0] for row in rows] == ["path", "cat/damaged, really.png"]
 
 
+def test_the_joined_list_holds_no_formula(tmp_path, photos):
+    """As the list of one machine."""
+    (photos / "=1+1.png").write_bytes(b"damaged")
+    folder = run_job(tmp_path / "one", photos, [keys_of(photos)])
+    merge(folder)
+    assert "\n'=1+1.png," in (folder / "left_out.csv").read_text()
+
+
 def test_about_the_ratio_is_trained_on(tmp_path, photos):
     """Each photo is decided for itself: on average, not exactly."""
     folder = run_job(tmp_path / "job", photos, [keys_of(photos)], "--train-ratio=0.5")

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import re
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -30,6 +31,7 @@ class SageMaker:
     def __init__(self, s3, ends=("Completed",), looks=1, unanswered=()):
         self.s3, self.ends, self.looks = s3, list(ends), looks
         self.unanswered, self.jobs, self.requests = set(unanswered), {}, []
+        self.reason = "ClientError: returns/new/b.png: no photo"
         self.weights = {"tried": 1.0, "model": 9.0}
 
     def describe_endpoint(self, EndpointName):  # noqa: N803 (as boto3 has it)
@@ -61,7 +63,7 @@ class SageMaker:
         if looks > 0:
             return {"TransformJobName": TransformJobName, "TransformJobStatus": "InProgress"}
         self.answer(request, end)
-        reason = {"FailureReason": "ClientError: b.png: no photo"} if end == "Failed" else {}
+        reason = {"FailureReason": self.reason} if end == "Failed" else {}
         return {"TransformJobName": TransformJobName, "TransformJobStatus": end, **reason}
 
     def answer(self, request, end):
@@ -212,11 +214,38 @@ def test_photos_that_the_transform_refuses_are_rows_with_its_reason(s3, monkeypa
     assert (told["answered"], told["failed"]) == (2, 1)
     errors = {row["filename"]: row["error"] for row in tables(s3)[0]}
     assert errors["a.png"] == errors["x/c.png"] == ""
-    assert errors["b.png"].endswith("-1: ClientError: b.png: no photo")
+    assert errors["b.png"].endswith("-1: ClientError: returns/new/b.png: no photo")
     assert start(monkeypatch, s3, sagemaker) == {"photos": 0}
     s3.delete_object(Bucket=BUCKET, Key="sorted/answers/b.png.failed")
     sagemaker.ends, sagemaker.unanswered = ["Completed"], set()
     assert start(monkeypatch, s3, sagemaker)["photos"] == 1
+
+
+def test_a_failed_photo_bears_no_other_photos_reason(s3, monkeypatch):
+    """A transform tells why its first photo failed: of the others, that its log has the reason."""
+    put(s3, "ab.png")
+    unanswered = ["ab.png", "b.png", "x/c.png"]
+    sagemaker = SageMaker(s3, ends=["Failed"], unanswered=unanswered)
+    monkeypatch.setitem(globals(), "EVENT", {**EVENT, "columns": ["error"]})
+    start(monkeypatch, s3, sagemaker)
+    errors = {row["filename"]: row["error"] for row in tables(s3)[0]}
+    assert errors["b.png"].endswith("-1: ClientError: returns/new/b.png: no photo")
+    assert errors["ab.png"] == errors["x/c.png"]
+    assert "b.png" not in errors["ab.png"]
+    assert re.search(r"shelf-nightly-.*-1 has no answer .* log", errors["ab.png"])
+    mark = s3.get_object(Bucket=BUCKET, Key="sorted/answers/ab.png.failed")["Body"].read()
+    assert mark.decode() == errors["ab.png"]
+
+
+def test_a_reason_that_names_no_photo_is_every_failed_photos(s3, monkeypatch):
+    """As AWS words it where many failed: it is true of each."""
+    sagemaker = SageMaker(s3, ends=["Failed"], unanswered=["a.png", "b.png"])
+    sagemaker.reason = "ClientError: See job logs for more information"
+    monkeypatch.setitem(globals(), "EVENT", {**EVENT, "columns": ["error"]})
+    start(monkeypatch, s3, sagemaker)
+    errors = {row["filename"]: row["error"] for row in tables(s3)[0]}
+    assert errors["a.png"] == errors["b.png"]
+    assert errors["a.png"].endswith("See job logs for more information")
 
 
 def test_a_stopped_transform_is_followed_by_one_about_what_is_left(s3, monkeypatch):

@@ -1,14 +1,15 @@
 """A run from folder to table, and again after it was broken off."""
 
-import csv
 import gc
 import os
 import re
+import socket
 import threading
 import tracemalloc
 
 import pytest
 from batch_api import BAD, fill, photo_of
+from batch_runs import BEGAN, Shelf, run, settings_of, table
 
 from batch.errors import BatchError
 from batch.journal import DONE, MOVING, SENDING, Journal
@@ -16,44 +17,6 @@ from batch.outcomes import SERVER_FAULT, Outcome
 from batch.packing import LARGEST_PHOTO
 from batch.photos import FolderSource, Photo
 from batch.run import RunSettings, run_batch
-
-BEGAN = "2026-11-24T190000"
-
-
-class Shelf:
-    """In the API's place: answers from the photo's bytes and remembers what it was sent."""
-
-    def __init__(self, fails_at=None, *, keep=True):
-        self.sent, self.fails_at, self.keep = [], fails_at, keep
-        self.lock = threading.Lock()
-
-    def send(self, photos):
-        with self.lock:
-            if self.fails_at is not None and len(self.sent) >= self.fails_at:
-                raise BatchError("the API is gone")
-            self.sent.extend(photos if self.keep else ())
-        return [
-            Outcome(error="no photo", code="unreadable_photo")
-            if photo == BAD
-            else Outcome(int(photo.split()[1]))
-            for photo in photos
-        ]
-
-
-def settings_of(folder, **options):
-    options = {"batch_size": 3, "concurrency": 1, "columns": ("error",)} | options
-    return RunSettings(str(folder), folder.parent / "predictions.csv", **options)
-
-
-def run(folder, shelf, settings=None, **hooks):
-    settings = settings or settings_of(folder)
-    with Journal(settings.journal) as journal:
-        return run_batch(FolderSource(folder), journal, shelf.send, settings, began=BEGAN, **hooks)
-
-
-def table(folder, name="predictions.csv"):
-    with (folder.parent / name).open(newline="") as file:
-        return {row["filename"]: row["prediction"] for row in csv.DictReader(file)}
 
 
 @pytest.fixture
@@ -73,7 +36,7 @@ def test_every_photo_has_its_row_in_the_order_of_names(photos):
     assert names == sorted(names)
     assert len(names) == 10
     assert (summary.photos, summary.answered, summary.failed) == (10, 10, 0)
-    assert summary.other_files == 2
+    assert (summary.other_files, summary.hidden_files, summary.linked_folders) == (1, 1, 0)
 
 
 def test_the_refund_departments_table_has_two_columns(photos):
@@ -105,12 +68,41 @@ def test_a_photo_that_fits_into_no_request_is_told_before_it_is_read(photos):
     assert len(shelf.sent) == 10
 
 
+def test_an_empty_file_is_told_and_not_sent(photos):
+    """As a camera's card leaves it that was taken out too early."""
+    fill(photos, {"empty.jpg": b""})
+    shelf = Shelf()
+    (failure,) = run(photos, shelf).failures
+    assert failure == ("empty.jpg", "the file is empty (copy it again from where it came from)")
+    assert b"" not in shelf.sent
+
+
 def test_a_link_to_nowhere_is_told_and_the_others_go_on(photos):
     """What cannot be read is a row with its reason."""
     (photos / "gone.png").symlink_to(photos / "nowhere")
     (failure,) = run(photos, Shelf()).failures
     assert failure[0] == "gone.png"
     assert "cannot be read" in failure[1]
+
+
+@pytest.fixture(params=["pipe", "socket", "device"])
+def no_file(request, photos):
+    """Something with a photo's ending that is no regular file."""
+    path = photos / "a.jpg"
+    if request.param == "pipe":
+        os.mkfifo(path)
+    elif request.param == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
+    return path.name
+
+
+def test_what_is_no_regular_file_is_told_and_not_waited_for(photos, no_file):
+    """A pipe that nobody writes to would hold the job for ever, /dev/zero would fill the memory."""
+    failure = (no_file, "it cannot be read: not a regular file")
+    assert run(photos, Shelf()).failures == (failure,)
 
 
 def test_a_run_that_broke_off_goes_on_without_losing_or_repeating_a_photo(photos):
@@ -279,12 +271,15 @@ def test_a_file_that_is_no_journal_is_refused(photos, text):
     assert journal.read_bytes() == text
 
 
-def test_names_that_are_no_utf_8_come_back_as_they_are(photos):
-    """Old cameras' and Windows' names; the table carries the file system's own bytes."""
-    name = os.fsdecode(b"caf\xe9.png")
-    fill(photos, {name: photo_of(3)})
-    run(photos, Shelf())
-    assert b"caf\xe9.png,3," in (photos.parent / "predictions.csv").read_bytes()
+def test_names_that_are_no_utf_8_stand_escaped_in_a_table_of_utf_8(photos):
+    """Old cameras' and Windows' names; whatever reads the table can read all of it."""
+    names = {os.fsdecode(b"caf\xe9.png"): photo_of(3), os.fsdecode(b"bad\xe9.png"): BAD}
+    fill(photos, {**names, "café.png": photo_of(4)})
+    summary = run(photos, Shelf())
+    rows = (photos.parent / "predictions.csv").read_text(encoding="utf-8")
+    assert "\ncaf\\xe9.png,3," in rows
+    assert "\ncafé.png,4," in rows
+    assert summary.failures == (("bad\\xe9.png", "no photo"),)
 
 
 def test_progress_begins_with_what_is_done_already(photos):

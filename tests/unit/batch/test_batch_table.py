@@ -1,5 +1,6 @@
 """The table of predictions, written and read."""
 
+import csv
 import os
 
 import pytest
@@ -20,6 +21,34 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
         Row("a,b.png", 3, "mobile, used", 0.987654),
         Row("c.png", None, error='no "photo"'),
     ]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "'=", "''@"])
+def test_no_cell_is_a_formula_and_reading_takes_the_guard_away(tmp_path, start):
+    """A name that a spreadsheet would compute gets an apostrophe, as do a category and a reason."""
+    path, name = tmp_path / "t.csv", f'{start}HYPERLINK("http:evil","x").jpg'
+    outcomes = [(name, Outcome(3, f"{start}1", 0.5, f"{start}1")), ("b", Outcome(error=start))]
+    columns = ("label", "verdict", "error")
+    write_table(path, outcomes, columns)
+    with path.open(newline="") as file:
+        _, (filename, prediction, label, verdict, _), (*_, error) = csv.reader(file)
+    assert (filename, label, verdict, error) == tuple(
+        f"'{cell}" for cell in (name, f"{start}1", f"{start}1", start)
+    )
+    assert prediction == "3"
+    assert list(read_table(path)) == [
+        Row(name, 3, f"{start}1", None, f"{start}1"),
+        Row("b", None, error=start),
+    ]
+
+
+@pytest.mark.parametrize("name", ["image_7_label_3.png", "'a.jpg", "a=b.jpg", "1-2.jpg", ""])
+def test_other_names_are_unaltered(tmp_path, name):
+    """The department's programs read them as the folder has them."""
+    write_table(tmp_path / "t.csv", [(name, Outcome(1))])
+    with (tmp_path / "t.csv").open(newline="") as file:
+        (_, (filename, _)) = csv.reader(file)
+    assert filename == name
 
 
 def test_columns_come_in_the_order_wanted(tmp_path):

@@ -154,6 +154,13 @@ def test_unreadable_photos_change_nothing_but_the_list(tmp_path, make_photos, en
     assert different == {"left_out.csv", "dataset.json", "check.html", "check.json"}
 
 
+def test_the_list_of_what_was_left_out_holds_no_formula(two_classes, tmp_path):
+    """Whoever opens it in a spreadsheet computes nothing that a file's name says."""
+    (two_classes / "=1+1.jpg").write_bytes(b"")
+    prepare(two_classes, tmp_path / "out", size=8)
+    assert list(left_out(tmp_path / "out")) == ["'=1+1.jpg"]
+
+
 def test_test_photos_are_packed_as_a_whole(two_classes, tmp_path, make_photos):
     """And their left-out files are listed under their own folder."""
     test = make_photos(tmp_path / "test", {"dog/9.png": None, "dog/10.png": None})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING, ClassVar
@@ -82,6 +83,28 @@ def test_folder_stands_for_its_photos(api: str, tmp_path: Path) -> None:
     assert [each["photo"] for each in photos] == [str(tmp_path / n) for n in ("a/1.jpg", "b/2.PNG")]
     assert {each["reply"]["verdict"] for each in photos} == {"book"}
     assert {path for path, _ in StandIn.asked} == {"/api/classify?top_k=2"}
+
+
+def test_what_is_not_sent_of_a_folder_is_told(api: str, tmp_path: Path) -> None:
+    """By the same rule as `batch run`: AVIF and HEIC are photos, hidden files are none."""
+    for name in ("a.avif", "b.HEIC", "notes.txt", "more.txt", ".hidden.jpg"):
+        (tmp_path / name).write_bytes(b"photo")
+    (tmp_path / "round").symlink_to(tmp_path)
+    result = CliRunner().invoke(classify_command, [str(tmp_path), "--url", api, "--json"])
+    told = json.loads(result.stdout)
+    assert [each["photo"] for each in told["photos"]] == [
+        str(tmp_path / name) for name in ("a.avif", "b.HEIC")
+    ]
+    assert told["left_out"] == {"other": 2, "hidden": 1, "folder_link": 1}
+    assert "2 other files left out" in result.stderr
+
+
+def test_a_pipe_is_told_and_not_waited_for(api: str, tmp_path: Path) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "a.jpg")
+    result = CliRunner().invoke(classify_command, [str(tmp_path), "--url", api])
+    assert result.exit_code == 1
+    assert "a.jpg: not a regular file" in result.stderr
 
 
 def test_one_refused_photo_does_not_cost_the_others(api: str, tmp_path: Path) -> None:

@@ -73,6 +73,29 @@ def test_further_columns_are_asked_for(photos, api):
     }
 
 
+def test_columns_that_are_asked_for_later_are_filled(photos, api):
+    """The journal has every answer's figures from the first run on; nothing is sent again."""
+    call(photos, api)
+    assert list(rows_of(photos)[0]) == ["filename", "prediction"]
+    result = call(photos, api, "--columns", "label,confidence,verdict,error")
+    assert "12 answered (12 of them earlier)" in result.stdout
+    assert rows_of(photos)[2]["label"] == "class 1"
+    assert rows_of(photos)[2]["confidence"] == "0.9"
+    assert "have no label" not in result.stdout
+    assert set(api.received.values()) == {1}
+
+
+def test_columns_that_the_answers_do_not_fill_are_told(photos, api):
+    """An API may tell numbers alone, and so may a journal of old: with the mend."""
+    call(photos, api)
+    with closing(sqlite3.connect(photos.parent / "predictions.csv.journal")) as journal, journal:
+        journal.execute("UPDATE photo SET label = '', confidence = NULL, verdict = ''")
+    result = call(photos, api, "--columns", "label")
+    assert "12 answers have no label" in result.stdout
+    assert "--again all" in result.stdout
+    assert "have no label" not in call(photos, api, "--columns", "label", "--again", "all").stdout
+
+
 def test_a_report_is_written_on_the_way(photos, api):
     """With names of categories, also where the table has none; photos that move are in it still."""
     report = photos.parent / "morning.html"
@@ -100,7 +123,7 @@ def test_a_failed_photo_ends_with_1_and_its_reason(photos, api):
     assert result.exit_code == 1
     told = json.loads(result.stdout)
     assert told["failed"] == 1
-    assert told["failures"] == {"bad.png": "no photo (mend it)"}
+    assert told["failures"]["bad.png"].startswith("no photo (is it a photo, and whole? ")
     assert len(rows_of(photos)) == 13
 
 
@@ -119,6 +142,17 @@ def test_wrong_usage_ends_with_2(photos, api, options):
     assert not api.received
 
 
+def test_the_key_is_read_from_a_file(photos, api):
+    """Where no list of processes shows it."""
+    key = photos.parent / "key"
+    key.write_text("s3cret\n")
+    key.chmod(0o600)
+    api.keys.clear()
+    assert call(photos, api, "--key-file", str(key)).exit_code == 0
+    assert api.keys == {"s3cret"}
+    assert call(photos, api, "--key-file", str(key), "--key", "other").exit_code == 2
+
+
 def test_moving_photos_to_where_they_come_from_is_refused(photos, api):
     """The next run would find them again."""
     result = call(photos, api, "--move-done", str(photos / "done"))
@@ -133,13 +167,19 @@ def test_a_run_that_finds_another_at_work_ends_with_3(photos, api):
         fcntl.flock(file, fcntl.LOCK_EX)
         result = call(photos, api)
     assert result.exit_code == 3
-    assert "another snapshelf is at work" in result.stderr
+    assert (
+        f"{photos.parent / 'predictions.csv'}: another snapshelf is at work on it" in result.stderr
+    )
+    assert "give another --out" in result.stderr
     descriptor = os.open(photos, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        assert call(photos, api).exit_code == 3
+        result = call(photos, api)
     finally:
         os.close(descriptor)
+    assert result.exit_code == 3
+    assert f"{photos}: another snapshelf is at work on it" in result.stderr
+    assert "--out" not in result.stderr
     assert not api.received
 
 

@@ -11,11 +11,19 @@ from click.testing import CliRunner
 from batch.errors import BatchError
 from scripts.commands.batch import batch_command
 
+KEY = "s3cret-of-the-api"
 RUN = ("--in", "photos", "--out", "out/predictions.csv", "--columns", "label")
 
 
 def call(*arguments):
     return CliRunner().invoke(batch_command, ["schedule", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The current folder, with one for photos in it."""
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -34,6 +42,15 @@ def crontab(tmp_path, monkeypatch):
     return kept
 
 
+@pytest.fixture
+def key_file(tmp_path):
+    """The API's key in a file that its owner alone may read."""
+    path = tmp_path / "key"
+    path.write_text(f"{KEY}\n")
+    path.chmod(0o600)
+    return path
+
+
 def test_the_line_is_printed_and_nothing_installed(crontab):
     """It names this program by its full path, and the current folder."""
     result = call("0 19 * * *", *RUN)
@@ -44,10 +61,8 @@ def test_the_line_is_printed_and_nothing_installed(crontab):
     assert not crontab.exists()
 
 
-def test_the_printed_line_is_one_that_runs(tmp_path, monkeypatch):
+def test_the_printed_line_is_one_that_runs(tmp_path):
     """As cron would: by sh, with next to no environment, from the root folder."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "photos").mkdir()
     line = call("0 19 * * *", *RUN, "--api", "http://127.0.0.1:9/api").stdout
     (tmp_path / "out").mkdir()
     command = (
@@ -95,10 +110,73 @@ def test_what_would_fail_tonight_is_refused_now(options):
     assert call("0 19 * * *", *options).exit_code == 2
 
 
-def test_a_wrong_time_is_refused():
+def test_a_key_is_told_by_a_file_and_stands_in_no_entry(key_file):
+    """A crontab is read by whoever may read the user's, a command line by everyone on the machine."""
+    line = call("0 19 * * *", *RUN, "--key-file", str(key_file)).stdout
+    assert f"--key-file {key_file}" in line
+    assert KEY not in line
+
+
+@pytest.mark.parametrize("kind", ["cron", "systemd"])
+def test_a_key_on_the_line_is_refused(kind):
+    """With the mend."""
+    result = call("0 19 * * *", "--as", kind, *RUN, "--key", KEY)
+    assert result.exit_code == 2
+    assert "--key-file" in result.stderr
+    assert KEY not in result.output
+
+
+def test_a_key_file_that_others_may_read_is_refused_now(key_file):
+    """Its mode and the mend are told."""
+    key_file.chmod(0o640)
+    result = call("0 19 * * *", *RUN, "--key-file", str(key_file))
+    assert result.exit_code == 2
+    assert "mode 640: expected 600" in " ".join(result.stderr.split())
+
+
+def test_a_key_file_without_a_key_is_refused_now(key_file):
+    """Empty, or not there."""
+    key_file.write_text("\n")
+    assert call("0 19 * * *", *RUN, "--key-file", str(key_file)).exit_code == 2
+    assert call("0 19 * * *", *RUN, "--key-file", f"{key_file}-2").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("when", "named"),
+    [
+        ("0 25 * * *", "Bad hour"),
+        ("0 19 * *", "expected 5"),
+        ("0 0 31 2 *", "schedule '0 0 31 2 *'"),
+    ],
+)
+def test_a_wrong_time_is_wrong_usage(when, named, crontab):
     """Before anything is written."""
-    with pytest.raises(BatchError, match="Bad hour"):
-        call("0 25 * * *", "--install", *RUN)
+    result = call(when, "--install", *RUN)
+    assert result.exit_code == 2
+    assert named in " ".join(result.stderr.split())
+    assert not crontab.exists()
+
+
+def test_a_time_that_eventbridge_cannot_say_is_wrong_usage():
+    """It takes days of the month or weekdays."""
+    places = ("--in", "s3://b/new/", "--out", "s3://b/sorted/")
+    result = call("0 19 1 * mon", "--as", "eventbridge", *places)
+    assert result.exit_code == 2
+    assert "takes one of them" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--in", "nowhere", "--out", "p.csv"),
+        ("--in", "s3:b", "--out", "p.csv"),
+        (*RUN, "--move-done", "photos/done"),
+        (*RUN, "--move-done", "s3://b/done"),
+    ],
+)
+def test_places_that_would_fail_tonight_are_refused_now(options):
+    """A folder that is not there, an address that is none, photos moved to where they are found."""
+    assert call("0 19 * * *", *options).exit_code == 2
 
 
 def test_a_machine_without_cron_is_told_so(monkeypatch, tmp_path):
