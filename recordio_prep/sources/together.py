@@ -26,7 +26,7 @@ class Together:
 
     Attributes:
         main: Says which categories there are, and in which order.
-        added: Their photos bear `+1/`, `+2/`, ... before their paths.
+        added: Their photos bear `added1/`, `added2/`, ... before their paths.
         also: Categories that the added may have beyond the main source's.
 
     Raises:
@@ -105,7 +105,8 @@ def sources_of(source: Source) -> tuple[Source, ...]:
 
 
 def _as_added(entry: Entry, number: int, known: set[str]) -> Entry:
-    path = f"+{number}/{entry.path}"
+    # A sign in front (`+1`) would be a formula where a spreadsheet opens left_out.csv.
+    path = f"added{number}/{entry.path}"
     if isinstance(entry, LeftOut):
         return replace(entry, path=path)
     unknown = sorted(set(entry.categories) - known)

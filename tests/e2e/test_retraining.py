@@ -185,7 +185,7 @@ def test_a_model_that_is_as_good_answers_at_once_if_told_so(
     digits = done["version"]["facts"]["artifact"]
     assert (answering[0]["digits"] == digits) == done["promoted"]
     left_out = (shop / "retrained" / "records" / "left_out.csv").read_text().splitlines()
-    assert [line.partition("/")[0] for line in left_out[1:]] == ["+1"]
+    assert [line.partition("/")[0] for line in left_out[1:]] == ["added1"]
 
 
 def test_a_model_that_does_not_tell_how_it_was_trained_is_refused(

@@ -31,7 +31,7 @@ def test_photos_of_both_are_packed_under_names_of_their_own(two_classes, named, 
     dataset = prepare(together(two_classes, named), tmp_path / "records", size=8, train_ratio=1)
     assert dataset.splits["train"].by_class == {"cat": 12, "dog": 11}
     listed = (tmp_path / "records" / "train.lst").read_text()
-    assert {"+1/cat/00.png", "+1/cat/new.png", "+1/dog/new.png"} < {
+    assert {"added1/cat/00.png", "added1/cat/new.png", "added1/dog/new.png"} < {
         line.split("\t")[2] for line in listed.splitlines()
     }
     assert len(list(read_records(tmp_path / "records" / "train.rec"))) == 23
@@ -54,7 +54,7 @@ def test_a_category_of_the_added_alone_is_left_out_and_listed(two_classes, named
     assert dataset.classes == ("cat", "dog")
     with (tmp_path / "records" / "left_out.csv").open() as file:
         assert list(csv.reader(file))[1:] == [
-            ["+1/other/x.png", "category other is none of the main photos'"]
+            ["added1/other/x.png", "category other is none of the main photos'"]
         ]
 
 
@@ -65,10 +65,10 @@ def test_bytes_come_from_the_source_that_has_the_photo(two_classes, named, tmp_p
     photos = {entry.path: entry for entry in source.entries() if isinstance(entry, Photo)}
     for path, folder in (
         ("cat/00.png", two_classes),
-        ("+1/cat/00.png", named),
-        ("+2/dog/new.png", third),
+        ("added1/cat/00.png", named),
+        ("added2/dog/new.png", third),
     ):
-        expected = (folder / path.removeprefix("+1/").removeprefix("+2/")).read_bytes()
+        expected = (folder / path.removeprefix("added1/").removeprefix("added2/")).read_bytes()
         assert source.read(photos[path].locator) == expected
 
 
@@ -76,7 +76,7 @@ def test_what_an_added_source_leaves_out_is_listed(two_classes, named):
     """Its notes and hidden files bear its number."""
     (named / "cat" / "notes.txt").write_text("not a photo")
     left_out = [e for e in together(two_classes, named).entries() if isinstance(e, LeftOut)]
-    assert [entry.path for entry in left_out] == ["+1/cat/notes.txt", "+1/other/x.png"]
+    assert [entry.path for entry in left_out] == ["added1/cat/notes.txt", "added1/other/x.png"]
 
 
 def test_an_empty_added_source_is_an_error(two_classes, tmp_path):
